@@ -1,0 +1,34 @@
+# `make check` and `make test` do all the set-up. They need make and Python 3.11 or newer; with
+# another name for it: make PYTHON=python3.12 check
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+DIGITS := examples/digits.npz
+
+.PHONY: check test lint setup clean
+
+check: setup
+	$(BIN)/unikl kl $(DIGITS):teacher_logits $(DIGITS):student_logits --given logits --backend all
+	$(BIN)/unikl check
+
+test: setup
+	$(BIN)/python -m pytest -n 2 tests conformance
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+setup: .venv/.installed
+
+# torch first and by its exact pin: unpinned, it brings several GB of CUDA packages.
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("unikl needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@echo "installing into .venv: a few minutes, once"
+	$(PYTHON) -m venv .venv
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) -e '.[all,cli,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,14 @@
+"""unikl: the Kullback-Leibler divergence on the arrays you already have.
+
+One algorithm, written once against the Array API, on NumPy, PyTorch, TensorFlow and JAX arrays
+and on those of any other Array API library.
+
+>>> from unikl import kl_divergence
+>>> float(kl_divergence([0.5, 0.5, 0.0], [0.25, 0.5, 0.25]))
+0.34657359027997264
+"""
+
+from .core import kl_divergence
+
+__all__ = ["kl_divergence"]
+__version__ = "0.1.0"

@@ -1,0 +1,193 @@
+"""TensorFlow: custom_gradient around the core, over a namespace of aliases.
+
+TensorFlow has no Array API namespace of its own; `_TensorFlow` below is one, as far as the core
+needs it.  Nothing here reads a dimension that may be unknown in a graph, and nothing is patched.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import tensorflow as tf
+
+from .generic import pick_float_dtype, tiled_sum
+
+__all__ = [
+    "asarray",
+    "broadcast",
+    "concrete",
+    "eps",
+    "float_dtype",
+    "kernel",
+    "largest",
+    "max",
+    "readable",
+    "shape",
+    "smallest_normal",
+    "stop_gradient",
+    "sum",
+    "to_numpy",
+    "xp",
+]
+
+Array = Any
+
+
+class xp:
+    """The Array API names that the core uses (a class that stands for a module)."""
+
+    float16, bfloat16, float32, float64 = tf.float16, tf.bfloat16, tf.float32, tf.float64
+    abs, sqrt, square, exp, log = tf.abs, tf.sqrt, tf.square, tf.exp, tf.math.log
+    expm1, log1p, maximum, minimum = tf.math.expm1, tf.math.log1p, tf.maximum, tf.minimum
+    isnan, isinf, isfinite = tf.math.is_nan, tf.math.is_inf, tf.math.is_finite
+    reshape, squeeze, concat, stack = tf.reshape, tf.squeeze, tf.concat, tf.stack
+    ones_like, zeros_like = tf.ones_like, tf.zeros_like
+    astype = tf.cast
+
+    @staticmethod
+    def where(condition: Array, x1: Any, x2: Any, /) -> Array:
+        """tf.where, with Python numbers in the dtype of the other branch."""
+        dtype = x1.dtype if tf.is_tensor(x1) else x2.dtype
+        return tf.where(condition, tf.convert_to_tensor(x1, dtype), tf.convert_to_tensor(x2, dtype))
+
+    @staticmethod
+    def sum(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_sum."""
+        return tf.reduce_sum(x, axis, keepdims)
+
+    @staticmethod
+    def mean(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_mean."""
+        return tf.reduce_mean(x, axis, keepdims)
+
+    @staticmethod
+    def max(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_max."""
+        return tf.reduce_max(x, axis, keepdims)
+
+    @staticmethod
+    def any(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_any."""
+        return tf.reduce_any(x, axis, keepdims)
+
+    @staticmethod
+    def all(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_all."""
+        return tf.reduce_all(x, axis, keepdims)
+
+    @staticmethod
+    def expand_dims(x: Array, /, *, axis: int = 0) -> Array:
+        """tf.expand_dims."""
+        return tf.expand_dims(x, axis)
+
+    @staticmethod
+    def broadcast_arrays(*arrays: Array) -> list[Array]:
+        """The arrays in one shape, known or not."""
+        static, dynamic = arrays[0].shape, tf.shape(arrays[0])
+        for x in arrays[1:]:
+            static = tf.broadcast_static_shape(static, x.shape)
+            dynamic = tf.broadcast_dynamic_shape(dynamic, tf.shape(x))
+        return [tf.ensure_shape(tf.broadcast_to(x, dynamic), static) for x in arrays]
+
+    @staticmethod
+    def isdtype(dtype: Any, kind: str | tuple[str, ...]) -> bool:
+        """Whether dtype is of one of the kinds bool, integral, real floating."""
+        kinds = (kind,) if isinstance(kind, str) else kind
+        known = {
+            "bool": dtype.is_bool,
+            "integral": dtype.is_integer,
+            "real floating": dtype.is_floating,
+        }
+        return any(known[one] for one in kinds)
+
+
+def asarray(x: Any, like: Array | None = None, /) -> Array:
+    return tf.convert_to_tensor(x)
+
+
+def shape(x: Array, /) -> tuple[int | None, ...] | None:
+    return None if x.shape.rank is None else tuple(x.shape)
+
+
+def float_dtype(arrays: tuple[Array, ...], /) -> Any:
+    halves = (tf.float16, tf.bfloat16)
+    return pick_float_dtype(xp, [x.dtype for x in arrays], halves, tf.float32)
+
+
+def _finfo(dtype: Any) -> Any:
+    return ml_dtypes.finfo(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+def eps(dtype: Any, /) -> float:
+    return float(_finfo(dtype).eps)
+
+
+def smallest_normal(dtype: Any, /) -> float:
+    return float(_finfo(dtype).smallest_normal)
+
+
+def largest(dtype: Any, /) -> float:
+    return float(_finfo(dtype).max)
+
+
+def sum(x: Array, axis: tuple[int, ...], /) -> Array:
+    # TensorFlow sums straight through any axis but the last, and XLA through that one too.
+    known = shape(x)
+    if known is None or None in known or (axis == (-1,) and tf.executing_eagerly()):
+        return tf.reduce_sum(x, axis, keepdims=True)
+    return tiled_sum(xp, x, axis)
+
+
+def max(x: Array, axis: tuple[int, ...], /) -> Array:
+    return tf.reduce_max(x, axis, keepdims=True)
+
+
+def broadcast(arrays: tuple[Array, ...], axis: tuple[int, ...], /) -> list[Array]:
+    checks = []
+    for one in axis:
+        lengths = [tf.shape(x)[one] for x in arrays[:2]]
+        if any(_unknown(x, one) for x in arrays[:2]):
+            message = f"p and q must have the same number of categories (axis {one})"
+            checks.append(tf.debugging.assert_equal(*lengths, message))
+            # XLA drops assertions, but not the rule that rows of a matrix have one length.
+            checks.append(tf.stack([tf.zeros(n) for n in lengths]))
+    with tf.control_dependencies([c for c in checks if c is not None]):
+        return xp.broadcast_arrays(*[tf.identity(x) for x in arrays])
+
+
+def _unknown(x: Array, axis: int) -> bool:
+    return x.shape.rank is None or x.shape[axis] is None
+
+
+def stop_gradient(x: Array, /) -> Array:
+    return tf.stop_gradient(x)
+
+
+def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def function(*xs: Array) -> Any:
+        def gradient(g: Array, *constants: Array) -> list[Array | None]:
+            # Which gradients are wanted is not known here; a graph drops the others.
+            cotangents: list[Array | None] = rule.vjp(g, (True,) * len(xs), *xs)
+            return cotangents
+
+        return rule.value(*xs), gradient
+
+    def call(*xs: Array) -> tuple[Array, ...]:
+        result: tuple[Array, ...] = function(*xs)
+        return result
+
+    return call
+
+
+def concrete(x: Array, /) -> bool:
+    return readable(x) and "CPU" in x.device
+
+
+def readable(x: Array, /) -> bool:
+    return tf.executing_eagerly() and hasattr(x, "numpy")
+
+
+def to_numpy(x: Array, /) -> Any:
+    return np.asarray(x)
