@@ -1,0 +1,1 @@
+"""The conformance suite: what the library promises, against answers to 50 digits."""
