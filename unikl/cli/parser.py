@@ -1,0 +1,111 @@
+"""The arguments of each command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import unikl
+from unikl.cli.errors import CliError
+from unikl.cli.frameworks import FRAMEWORKS
+
+_FORMATS = "a .npy, .npz, .csv or .safetensors file; one array of several as FILE:KEY"
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors in the one line of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CliError(f"{message} (see {self.prog} --help)")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; ``args.command`` says what to run."""
+    parser = _Parser(
+        prog="unikl",
+        description="The Kullback-Leibler divergence on every array library.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"unikl {unikl.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_kl(commands)
+    _add_check(commands)
+    text = "say which frameworks are installed, their versions and devices"
+    commands.add_parser("backends", help=text, description=f"{text.capitalize()}.")
+    return parser
+
+
+def _add_kl(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "kl",
+        help="the divergences of the rows of two files",
+        description="KL(P || Q) of each row of two files, with a summary of what they hold.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("p", metavar="P", help=_FORMATS)
+    parser.add_argument("q", metavar="Q", help="likewise; the two broadcast")
+    parser.add_argument(
+        "--given",
+        default="probs",
+        metavar="FORM[,FORM]",
+        help="what the files hold: probs (default), log_probs, logits or counts; two for P,Q",
+    )
+    parser.add_argument(
+        "--axis", default="-1", help="the categories: an axis, several as 1,2, or all (default -1)"
+    )
+    parser.add_argument("--base", type=float, help="of the logarithm: 2 for bits (default: nats)")
+    _add_backend(parser, "compute with it (default numpy)")
+    parser.add_argument(
+        "--dtype", choices=("float16", "float32", "float64"), help="convert the files to it first"
+    )
+    parser.add_argument(
+        "--no-validate",
+        dest="validate",
+        action="store_false",
+        help="give NaN for rows that are no distribution, instead of an error",
+    )
+    parser.add_argument(
+        "--top", type=_count, default=5, metavar="N", help="how many of the largest rows to list"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write all values to a .npy file, or to a .npz with an array for each backend",
+    )
+
+
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "run the reference cases through every installed framework, and compare"
+    parser = commands.add_parser(
+        "check",
+        help=text,
+        description=f"{text.capitalize()}. Exit code 1 if any disagree.",
+        allow_abbrev=False,
+    )
+    _add_backend(parser, "check it only")
+    parser.add_argument(
+        "--dtype",
+        action="append",
+        choices=("float16", "bfloat16", "float32", "float64"),
+        help="check it only; may be repeated",
+    )
+    parser.add_argument("--mode", action="append", help="check it only; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _add_backend(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument(
+        "--backend",
+        action="append",
+        choices=(*FRAMEWORKS, "all"),
+        metavar="NAME",
+        help=f"{text}: {', '.join(FRAMEWORKS)}, or all that are installed; may be repeated",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"want a number of rows, got {text}")
+    return int(text)
