@@ -1,0 +1,1 @@
+"""The functions of `unikl.compat` beside those of the libraries."""
