@@ -212,8 +212,10 @@ class Reduction(NamedTuple):
 
     def _partial_p(self, pair: Pair, p: Array, q: Array) -> tuple[Array, Array]:
         xp, room = self.room.xp, self.room
-        # Over the finite terms only, so that the other entries of an infinite row stay finite.
-        excess = pair.log_ratio + room.sum(pair.term, self.axis) / pair.total
+        # log_ratio over its mean, which is -KL; in an infinite row that of the finite terms, so
+        # that the other entries stay finite.
+        mean = room.sum(pair.w * pair.log_ratio, self.axis) / pair.total
+        excess = pair.log_ratio - mean
         if not self.linear[0]:
             b = _log(xp, q) if self.linear[1] else q
             return self._two_factors(self._partial_log_p(pair, p, b, excess), pair.lost, 1)
@@ -248,7 +250,9 @@ class Reduction(NamedTuple):
         if not self.linear[1]:
             return pair.diff, xp.ones_like(pair.mass_q)
         positive = pair.z > 0
-        relative = pair.diff / xp.where(positive, pair.z, 1.0)  # 1 - w/z
+        # 1 - w/z, whose mean is 0 but for a rounding error common to all.
+        mean = self.room.stop_gradient(self.room.sum(pair.diff, self.axis) / pair.total)
+        relative = pair.diff / xp.where(positive, pair.z, 1.0) - mean
         partial = xp.where(positive, relative, 1.0) / pair.mass_q
         return self._two_factors(partial, pair.lost, -1)
 
