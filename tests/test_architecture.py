@@ -62,9 +62,11 @@ RULES = {
     "unikl/agreement/runners/strict.py": Rule(_SUITE, ("numpy", "array_api_strict")),
     "unikl/agreement/tables.py": Rule(_SUITE, ("numpy", "rich")),
     "unikl/agreement/*.py": Rule(_SUITE, ("numpy",)),
+    "unikl/metrics.py": Rule(("unikl.core", "unikl.losses.reduction"), ("numpy",)),
+    "unikl/identify/formulas.py": Rule(("unikl.core", "unikl.compat"), ("numpy",)),
     "unikl/__main__.py": Rule(("unikl", "unikl.agreement", "unikl.cli.*")),
     "unikl/cli/*.py": Rule(
-        ("unikl", "unikl.agreement", "unikl.cli", "unikl.cli.*"),
+        ("unikl", "unikl.agreement", "unikl.identify", "unikl.cli", "unikl.cli.*"),
         ("numpy",),
         ("ml_dtypes", "rich", "safetensors", *_FRAMEWORKS),
     ),

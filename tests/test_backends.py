@@ -63,6 +63,13 @@ def test_sixty_digits_through_an_arbitrary_precision_library() -> None:
         assert abs(kl_divergence(p, q)._data[()] - exact) < mparray.mp.mpf(10) ** -58
 
 
-def test_lists_follow_the_other_argument() -> None:
-    result = kl_divergence(torch.tensor([0.5, 0.5], dtype=torch.float64), [0.25, 0.75])
-    assert result.dtype == torch.float64
+@pytest.mark.parametrize("library", ["numpy", "torch", "tensorflow"])
+def test_lists_follow_the_other_argument(library: str) -> None:
+    exact = kl_divergence([0.1, 0.9], [0.3, 0.7])
+    make = {"numpy": np.asarray, "torch": torch.tensor, "tensorflow": tf.constant}[library]
+    wide = {"numpy": np.float64, "torch": torch.float64, "tensorflow": tf.float64}[library]
+    narrow = {"numpy": np.float32, "torch": torch.float32, "tensorflow": tf.float32}[library]
+    for dtype, eps in ((wide, 2.0**-52), (narrow, 2.0**-20)):
+        result = kl_divergence(make([0.1, 0.9], dtype=dtype), [0.3, 0.7])
+        assert result.dtype == dtype
+        assert float(result) == pytest.approx(float(exact), rel=4 * eps)

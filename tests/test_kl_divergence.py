@@ -65,6 +65,11 @@ def test_lists_and_numbers_are_numpy() -> None:
     assert result.dtype == np.float64
 
 
+def test_integers_may_be_probabilities() -> None:
+    assert kl_divergence([1, 0], [0.5, 0.5]) == pytest.approx(math.log(2), rel=1e-15)
+    assert kl_divergence(np.array([True, False]), np.array([0, 1])) == math.inf
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_series_are_numpy(library: str) -> None:
     series = importlib.import_module(library).Series

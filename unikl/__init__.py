@@ -9,6 +9,8 @@ and on those of any other Array API library.
 """
 
 from .core import kl_divergence
+from .identify import identify
+from .metrics import KLMetric
 
-__all__ = ["kl_divergence"]
+__all__ = ["KLMetric", "identify", "kl_divergence"]
 __version__ = "0.1.0"

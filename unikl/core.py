@@ -368,7 +368,7 @@ def kl_divergence(
     if validate is not False and should_validate(room, kl, validate):
         check_result(room, inputs, kl, (mass_p, mass_q))
     if base is not None:
-        kl = kl * (1 / _log_of_base(base))
+        kl = kl * (1 / log_of_base(base))
     return kl if keepdims else room.xp.squeeze(kl, axis=inputs.axis)
 
 
@@ -377,7 +377,8 @@ def _category_shape(room: Backend, inputs: Inputs) -> list[int | None]:
     return [] if shape is None else [shape[one] for one in inputs.axis]
 
 
-def _log_of_base(base: float) -> float:
+def log_of_base(base: float) -> float:
+    """log(base), checked."""
     if not (isinstance(base, int | float) and 0 < base < math.inf and base != 1):
         raise ValueError(f"base must be a positive number other than 1, or None, got {base!r}")
     return math.log(base)

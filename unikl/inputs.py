@@ -32,9 +32,12 @@ def read_inputs(
 ) -> Inputs:
     """Check and convert the arguments of a divergence."""
     forms = _read_forms(given)
-    like = p if hasattr(p, "dtype") else q if hasattr(q, "dtype") else None
+    typed = [hasattr(x, "dtype") for x in (p, q)]
+    like = p if typed[0] else q if typed[1] else None
     p, q = room.asarray(p, like), room.asarray(q, like)
-    dtype, dtypes = room.float_dtype((p, q)), (p.dtype, q.dtype)
+    # Python lists and numbers have no dtype of their own: the other argument's is taken.
+    say = [x for x, has in zip((p, q), typed, strict=True) if has or not any(typed)]
+    dtype, dtypes = room.float_dtype(tuple(say)), (p.dtype, q.dtype)
     shapes = [room.shape(p), room.shape(q)]
     arrays = [_cast(room, p, dtype), _cast(room, q, dtype)]
     if where is not None:

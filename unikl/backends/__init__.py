@@ -41,7 +41,7 @@ class Backend(Protocol):
         """The Array API namespace."""
 
     def asarray(self, x: Any, like: Array | None = None, /) -> Array:
-        """An array of this library (on the device of `like`, if x holds Python numbers)."""
+        """An array of this library; Python numbers on the device and as wide as `like`."""
 
     def shape(self, x: Array, /) -> tuple[int | None, ...] | None:
         """The shape, as far as it is known: None for an unknown dimension or rank."""

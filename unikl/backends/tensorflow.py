@@ -88,7 +88,10 @@ class xp:
         for x in arrays[1:]:
             static = tf.broadcast_static_shape(static, x.shape)
             dynamic = tf.broadcast_dynamic_shape(dynamic, tf.shape(x))
-        return [tf.ensure_shape(tf.broadcast_to(x, dynamic), static) for x in arrays]
+        results = [tf.broadcast_to(x, dynamic) for x in arrays]
+        for x in results:
+            x.set_shape(static)  # no operation: ForwardAccumulator fails at tf.ensure_shape
+        return results
 
     @staticmethod
     def isdtype(dtype: Any, kind: str | tuple[str, ...]) -> bool:
@@ -103,7 +106,9 @@ class xp:
 
 
 def asarray(x: Any, like: Array | None = None, /) -> Array:
-    return tf.convert_to_tensor(x)
+    y = tf.convert_to_tensor(x)
+    wide = like is not None and like.dtype == tf.float64 and y.dtype == tf.float32
+    return tf.convert_to_tensor(x, tf.float64) if wide and not hasattr(x, "dtype") else y
 
 
 def shape(x: Array, /) -> tuple[int | None, ...] | None:

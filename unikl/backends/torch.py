@@ -32,7 +32,11 @@ Array = Any
 def asarray(x: Any, like: Array | None = None, /) -> Array:
     if isinstance(x, torch.Tensor):
         return x
-    return torch.as_tensor(x, device=None if like is None else like.device)
+    if like is None:
+        return torch.as_tensor(x)
+    y = torch.as_tensor(x, device=like.device)
+    wide = y.is_floating_point() and like.dtype == torch.float64
+    return torch.as_tensor(x, dtype=torch.float64, device=like.device) if wide else y
 
 
 def shape(x: Array, /) -> tuple[int | None, ...]:

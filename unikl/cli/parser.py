@@ -30,6 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"unikl {unikl.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_kl(commands)
+    _add_identify(commands)
     _add_check(commands)
     text = "say which frameworks are installed, their versions and devices"
     commands.add_parser("backends", help=text, description=f"{text.capitalize()}.")
@@ -74,6 +75,31 @@ def _add_kl(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write all values to a .npy file, or to a .npz with an array for each backend",
     )
+
+
+def _add_identify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "identify",
+        help="which convention makes this number of two files",
+        description="Which library's convention, or which mistake, makes VALUE of P and Q. "
+        "Exit code 1 if none does.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "value",
+        metavar="VALUE",
+        help="a number to all its digits, several as 0.89,1.09, or a file of one for each row",
+    )
+    parser.add_argument("p", metavar="P", help=_FORMATS)
+    parser.add_argument("q", metavar="Q", help="likewise, of the same shape; categories last")
+    parser.add_argument(
+        "--given",
+        default="probs",
+        metavar="FORM[,FORM]",
+        help="what the files hold: probs (default), log_probs, logits or counts; two for P,Q",
+    )
+    parser.add_argument("--rtol", type=float, help="relative tolerance (default: from the digits)")
+    parser.add_argument("--json", action="store_true", help="print the matches as JSON")
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
