@@ -7,7 +7,7 @@ To add a backend, add its file and its two lines in `_room_of` (CONTRIBUTING.md 
 
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 __all__ = ["Array", "Backend", "Rule", "get_backend"]
 
@@ -106,21 +106,22 @@ def get_backend(*arrays: Any) -> Backend:
     if home is None:
         home = _find_home(classes)
         _HOMES[classes] = home
-    if home == "generic":
-        from . import generic
+    if not isinstance(home, str):
+        return home
+    from . import generic
 
-        home = generic.room(next(x for x in arrays if hasattr(x, "__array_namespace__")))
-    room: Backend = home
-    return room
+    return generic.room(next(x for x in arrays if hasattr(x, "__array_namespace__")))
 
+
+Home = Backend | Literal["generic"]  # a room module, or that each namespace has its own
 
 # By the classes of the arguments; a dict, because Dynamo warns of lru_cache.
-_HOMES: dict[tuple[type, ...], Any] = {}
+_HOMES: dict[tuple[type, ...], Home] = {}
 
 
-def _find_home(classes: tuple[type, ...]) -> Any:
-    """The room module for arrays of these classes, or "generic": a room for each namespace."""
-    found: dict[Any, tuple[type, Any]] = {}
+def _find_home(classes: tuple[type, ...]) -> Home:
+    """The room for arrays of these classes."""
+    found: dict[Any, tuple[type, Home]] = {}
     for cls in classes:
         if cls not in (bool, int, float, list, tuple, type(None)):
             room = _room_of(cls)
@@ -138,7 +139,7 @@ def _find_home(classes: tuple[type, ...]) -> Any:
     return next(iter(found.values()))[1]
 
 
-def _room_of(cls: type) -> Any:
+def _room_of(cls: type) -> Home:
     """The room module for one class, by statements that Dynamo and AutoGraph can follow."""
     if _is(cls, "numpy", "ndarray", "generic"):
         from . import numpy

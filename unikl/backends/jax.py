@@ -73,8 +73,12 @@ def stop_gradient(x: Array, /) -> Array:
     return jax.lax.stop_gradient(x)
 
 
-@lru_cache(256)  # by the rule, so that the compiled functions are found again
 def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
+    return _differentiable(rule)
+
+
+@lru_cache(256)  # by the rule, so that the compiled functions are found again
+def _differentiable(rule: Any) -> Callable[..., tuple[Array, ...]]:
     # Compiled also when called eagerly: one by one, JAX compiles each operation for each shape.
     function = jax.custom_jvp(jax.jit(rule.value))
     jvp = jax.jit(rule.jvp)

@@ -34,7 +34,7 @@ __all__ = [
 Array = Any
 
 
-class xp:
+class _TensorFlow:
     """The Array API names that the core uses (a class that stands for a module)."""
 
     float16, bfloat16, float32, float64 = tf.float16, tf.bfloat16, tf.float32, tf.float64
@@ -105,6 +105,9 @@ class xp:
         return any(known[one] for one in kinds)
 
 
+xp: Any = _TensorFlow
+
+
 def asarray(x: Any, like: Array | None = None, /) -> Array:
     y = tf.convert_to_tensor(x)
     wide = like is not None and like.dtype == tf.float64 and y.dtype == tf.float32
@@ -158,7 +161,7 @@ def broadcast(arrays: tuple[Array, ...], axis: tuple[int, ...], /) -> list[Array
             # XLA drops assertions, but not the rule that rows of a matrix have one length.
             checks.append(tf.stack([tf.zeros(n) for n in lengths]))
     with tf.control_dependencies([c for c in checks if c is not None]):
-        return xp.broadcast_arrays(*[tf.identity(x) for x in arrays])
+        return list(xp.broadcast_arrays(*[tf.identity(x) for x in arrays]))
 
 
 def _unknown(x: Array, axis: int) -> bool:
