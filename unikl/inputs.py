@@ -103,7 +103,11 @@ def _read_axis(axis: int | tuple[int, ...] | None, rank: int | None) -> tuple[in
         raise ValueError("a divergence needs at least one category axis")
     elif any(not -rank <= one < rank for one in ints):
         raise ValueError(f"axis {axis} is out of bounds for arrays with {rank} axes")
-    negative = tuple([one if one < 0 else one - (rank or 0) for one in ints])
+    if rank is None:
+        negative = tuple(ints)
+    else:  # out of a range, because Dynamo makes an axis that varies between calls a symbol
+        places = range(-rank, 0)
+        negative = tuple([k for one in ints for k in places if one == k or one == k + rank])
     if len(set(negative)) != len(negative):
         raise ValueError(f"axis {axis} names an axis twice")
     return negative
