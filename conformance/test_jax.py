@@ -25,7 +25,7 @@ def test_agrees_with_the_reference(work: Work) -> None:
 def test_the_process_keeps_its_precision() -> None:
     of = case("regimes/logits", "float64")
     assert jnp.asarray(1.0).dtype == jnp.float32  # as JAX runs by default
-    with runner.context(of):
+    with runner.context(of.dtype):
         assert runner.inputs(of).p.dtype == jnp.float64
     assert jnp.asarray(1.0).dtype == jnp.float32
 
@@ -35,7 +35,7 @@ def test_the_process_keeps_its_precision() -> None:
 def test_jacobians(name: str, jacobian: Any) -> None:
     of = case(name, "float64")
     kl = divergence(of.call)
-    with runner.context(of):
+    with runner.context(of.dtype):
         x = runner.inputs(of)
         rows = jax.vmap(jacobian(lambda p, q: kl(p, q, None), argnums=(0, 1)))
         for argument, each in zip("pq", jax.jit(rows)(x.p, x.q), strict=True):
@@ -47,7 +47,7 @@ def test_jacobians(name: str, jacobian: Any) -> None:
 def test_hessians(name: str) -> None:
     of = case(name, "float64")
     kl = divergence(of.call)
-    with runner.context(of):
+    with runner.context(of.dtype):
         x = runner.inputs(of)
         hessian = jax.hessian(lambda p, q: kl(p, q, None), argnums=(0, 1))
         blocks = jax.jit(jax.vmap(hessian))(x.p, x.q)

@@ -21,7 +21,7 @@ EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64":
 # of bfloat16, which are those of float32, JAX and TensorFlow take for 0.
 _UNDERFLOW = {"float16": 2.0**-24, "bfloat16": 2.0**-126}
 # Halfway between the largest number and the next power of two: from here on rounding overflows.
-_OVERFLOW = {
+OVERFLOW = {
     "float16": 2.0**16 - 2.0**4,
     "bfloat16": 2.0**128 - 2.0**119,
     "float32": 2.0**128 - 2.0**103,
@@ -123,7 +123,7 @@ def _misplaced(dtype: str, expected: Numbers, got: Numbers) -> Numbers:
     """Where a number should be an infinity, or the other way round; a number that the dtype
     cannot hold may come back as the infinity of its sign."""
     signs_agree = np.sign(expected) == np.sign(got)
-    overflow = (np.abs(expected) >= _OVERFLOW[dtype]) & np.isinf(got) & signs_agree
+    overflow = (np.abs(expected) >= OVERFLOW[dtype]) & np.isinf(got) & signs_agree
     wrong = np.isfinite(expected) & ~np.isfinite(got) & ~overflow
     return np.asarray(wrong | (np.isinf(expected) & (got != expected)))
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from unikl.agreement import compare
 from unikl.agreement.cases import Case, Numbers
-from unikl.agreement.runners import Traits
+from unikl.agreement.judge import judge
+from unikl.agreement.structure import Leaf, Traits
+from unikl.agreement.truth import Target
 
 
 def unseen(cases: Iterable[Case]) -> tuple[str, ...]:
@@ -59,3 +61,31 @@ def _planted(case: Case, what: str, hi: Numbers, scale: Numbers) -> Iterator[tup
         yield "a negative value", np.where(finite, -1e-300, hi)
     if what == "value" and np.any(np.isnan(hi)):
         yield "a number for a NaN", np.where(np.isnan(hi), 0.0, hi)
+
+
+def unseen_by_judge(limit: float) -> tuple[str, ...]:
+    """The planted errors that the comparison of `check` missed, and what it wrongly called one."""
+    hi = np.array([1.0, -2.0, np.inf, np.nan])
+    target, right = Target(hi, np.zeros(4)), Traits("torch", "float32", (4,), "cpu")
+    step = 2 * max(limit, 1.0) * compare.EPS["float32"] * hi
+    planted = {
+        "an array of another library": (hi, right._replace(library="numpy")),
+        "an array of another dtype": (hi, right._replace(dtype="float64")),
+        "an array of another shape": (hi[:, None], right._replace(shape=(4, 1))),
+        "an array of another device": (hi, right._replace(device="cuda:0")),
+        "an error of twice the limit": (np.where(np.isfinite(hi), hi + step, hi), right),
+        "a NaN for a number": (np.where(hi == 1, np.nan, hi), right),
+        "a number for a NaN": (np.where(np.isnan(hi), 0.0, hi), right),
+        "a number for an infinity": (np.where(hi == np.inf, 1e30, hi), right),
+        "an infinity of the other sign": (np.where(hi == np.inf, -hi, hi), right),
+    }
+    found = []
+    for norm in (False, True):
+        verdict = judge(Leaf(right, hi), right, target, None, limit, norm)
+        if verdict.status != "agrees":
+            found.append("the target itself was called wrong")
+        for what, (numbers, traits) in planted.items():
+            verdict = judge(Leaf(traits, numbers), right, target, None, limit, norm)
+            if verdict.status != "differs":
+                found.append(f"{what} went unseen")
+    return tuple(dict.fromkeys(found))

@@ -96,14 +96,15 @@ class Report:
         whole = asdict(self)
         whole["ok"] = self.ok
         whole["failures"] = [list(failure) for failure in self.failures]
-        return _plain(whole)  # type: ignore[no-any-return]
+        return plain(whole)  # type: ignore[no-any-return]
 
 
-def _plain(x: Any) -> Any:
+def plain(x: Any) -> Any:
+    """x as JSON can hold it: inf and nan become strings, tuples lists."""
     if isinstance(x, float) and not math.isfinite(x):
         return str(x)
     if isinstance(x, Mapping):
-        return {key: _plain(value) for key, value in x.items()}
+        return {key: plain(value) for key, value in x.items()}
     if isinstance(x, list | tuple):
-        return [_plain(value) for value in x]
+        return [plain(value) for value in x]
     return x

@@ -68,11 +68,11 @@ def run(
     True
     """
     start = time.perf_counter()
-    dtypes = _known("dtype", dtypes or DTYPES, DTYPES)
-    runners = [rooms.load(name) for name in _backends(backends)]
+    dtypes = known("dtype", dtypes or DTYPES, DTYPES)
+    runners = [rooms.load(name) for name in installed(backends)]
     cases = [case for case in load() if case.dtype in dtypes]
     plans = [list(_plan(runner, cases, modes)) for runner in runners]
-    _known("mode", modes or (), ("all", *sorted({m for r in runners for m in r.MODES})))
+    known("mode", modes or (), ("all", *sorted({m for r in runners for m in r.MODES})))
     if not any(plans):
         raise ValueError("nothing to run: no case fits these backends, dtypes and modes")
     results: list[Result] = []
@@ -107,7 +107,7 @@ def check(runner: Runner, mode: str, case: Case) -> tuple[Result, dict[str, Numb
     errors: dict[str, float] = {}
     failures: dict[str, tuple[str, ...]] = {}
     arrays: dict[str, Numbers] = {}
-    with runner.context(case):
+    with runner.context(case.dtype):
         x = runner.inputs(case)
         for what, got in _outcomes(runner.MODES[mode], case, x).items():
             if isinstance(got, Exception):
@@ -231,21 +231,22 @@ def _plan(runner: Runner, cases: Sequence[Case], modes: Sequence[str] | None) ->
         yield from grid(runner, cases, tuple(runner.MODES) if "all" in modes else modes)
 
 
-def _backends(names: Sequence[str] | None) -> tuple[str, ...]:
-    """The backends to run, in the order in which they may load."""
+def installed(names: Sequence[str] | None) -> tuple[str, ...]:
+    """The backends to run, by default those installed, in the order in which they may load."""
     present = rooms.installed()
     if names is None:
         return tuple(name for name in present if name in DEFAULT_BACKENDS)
-    for name in _known("backend", names, tuple(rooms.PACKAGES)):
+    for name in known("backend", names, tuple(rooms.PACKAGES)):
         if name not in present:
             raise ImportError(f"the backend {name} needs {rooms.PACKAGES[name]}: install it first")
     return tuple(name for name in present if name in names)
 
 
-def _known(kind: str, names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+def known(kind: str, names: Sequence[str], choices: Sequence[str]) -> Sequence[str]:
+    """The names, each of which must be one of the choices."""
     for name in names:
-        if name not in known:
-            raise ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(known)}")
+        if name not in choices:
+            raise ValueError(f"unknown {kind} {name!r}: expected one of {', '.join(choices)}")
     return names
 
 

@@ -62,7 +62,7 @@ class Plan:
 def run(args: argparse.Namespace) -> int:
     """Compute, print, and write what is asked for."""
     console.require_rich()
-    forms = _forms(args.given)
+    forms = read_forms(args.given)
     chosen = frameworks.choose(args.backend or ["numpy"])
     _check_out(args.out, len(chosen))
     sources = (open_source(args.p), open_source(args.q))
@@ -81,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _forms(given: str) -> tuple[str, str]:
+def read_forms(given: str) -> tuple[str, str]:
+    """The forms of P and of Q."""
     forms = given.split(",")
     if len(forms) not in (1, 2):
         raise CliError(f"--given {given}: want one form, or two as in probs,logits")
@@ -96,14 +97,14 @@ def _plan(sources: Sequence[Source], axis: str) -> Plan:
         raise CliError(
             f"{p.spec} has shape {p.shape} and {q.spec} {q.shape}: they do not broadcast"
         ) from error
-    axes = _axes(axis, len(shape))
+    axes = read_axes(axis, len(shape))
     reduced = range(-len(shape), 0) if axes is None else axes
     if len(shape) < 2 or shape[0] == 0 or -len(shape) in reduced:
         return Plan(shape, axes, None)
     return Plan(shape, axes, max(1, _BLOCK // max(1, math.prod(shape[1:]))))
 
 
-def _axes(text: str, ndim: int) -> tuple[int, ...] | None:
+def read_axes(text: str, ndim: int) -> tuple[int, ...] | None:
     """The axes, counted from the end, so that they mean the same in both arrays."""
     if text == "all":
         return None
@@ -149,7 +150,7 @@ def _divergence(
     blocks: Sequence[npt.NDArray[Any]],
     rows: slice | None,
 ) -> npt.NDArray[Any]:
-    options = {"given": _forms(args.given), "axis": plan.axes, "base": args.base}
+    options = {"given": read_forms(args.given), "axis": plan.axes, "base": args.base}
     try:
         with framework.float64():
             p, q = (framework.asarray(block) for block in blocks)
@@ -157,10 +158,10 @@ def _divergence(
     except (TypeError, ValueError, IndexError) as error:
         start = 0 if rows is None else rows.start
         where = f"in the rows from {start} on, counted from there: " if start else ""
-        raise CliError(where + _as_options(error)) from error
+        raise CliError(where + as_options(error)) from error
 
 
-def _as_options(error: Exception) -> str:
+def as_options(error: Exception) -> str:
     """The library's advice, in the words of the command line."""
     text = str(error).replace("validate=False", "--no-validate")
     return re.sub(r"given='(\w+)'", r"--given \1", text)

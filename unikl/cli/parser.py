@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"unikl {unikl.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_kl(commands)
+    _add_explain(commands)
     _add_identify(commands)
     _add_check(commands)
     text = "say which frameworks are installed, their versions and devices"
@@ -44,18 +46,7 @@ def _add_kl(commands: argparse._SubParsersAction[_Parser]) -> None:
         description="KL(P || Q) of each row of two files, with a summary of what they hold.",
         allow_abbrev=False,
     )
-    parser.add_argument("p", metavar="P", help=_FORMATS)
-    parser.add_argument("q", metavar="Q", help="likewise; the two broadcast")
-    parser.add_argument(
-        "--given",
-        default="probs",
-        metavar="FORM[,FORM]",
-        help="what the files hold: probs (default), log_probs, logits or counts; two for P,Q",
-    )
-    parser.add_argument(
-        "--axis", default="-1", help="the categories: an axis, several as 1,2, or all (default -1)"
-    )
-    parser.add_argument("--base", type=float, help="of the logarithm: 2 for bits (default: nats)")
+    _add_arrays(parser)
     _add_backend(parser, "compute with it (default numpy)")
     parser.add_argument(
         "--dtype", choices=("float16", "float32", "float64"), help="convert the files to it first"
@@ -75,6 +66,49 @@ def _add_kl(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="write all values to a .npy file, or to a .npz with an array for each backend",
     )
+
+
+def _add_arrays(parser: _Parser) -> None:
+    """Two files, and what they hold."""
+    parser.add_argument("p", metavar="P", help=_FORMATS)
+    parser.add_argument("q", metavar="Q", help="likewise; the two broadcast")
+    parser.add_argument(
+        "--given",
+        default="probs",
+        metavar="FORM[,FORM]",
+        help="what the files hold: probs (default), log_probs, logits or counts; two for P,Q",
+    )
+    parser.add_argument(
+        "--axis", default="-1", help="the categories: an axis, several as 1,2, or all (default -1)"
+    )
+    parser.add_argument("--base", type=float, help="of the logarithm: 2 for bits (default: nats)")
+
+
+def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "which categories carry the divergence"
+    parser = commands.add_parser(
+        "explain",
+        help=text,
+        description=f"{text.capitalize()}: of the mean over the rows, of one row, or of each.",
+        allow_abbrev=False,
+    )
+    _add_arrays(parser)
+    parser.add_argument(
+        "--row",
+        metavar="I",
+        help="a row, as 1,2 where rows have several indices, or all (default: the rows' mean)",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="NAMES",
+        help="the names of the categories, as cat,dog, or a text file with one in each line",
+    )
+    parser.add_argument(
+        "--top", type=_count, default=10, metavar="N", help="how many categories to list"
+    )
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write it as one page")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="write it as a picture")
 
 
 def _add_identify(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -103,22 +137,63 @@ def _add_identify(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
-    text = "run the reference cases through every installed framework, and compare"
     parser = commands.add_parser(
         "check",
-        help=text,
-        description=f"{text.capitalize()}. Exit code 1 if any disagree.",
+        help="whether the installed frameworks agree: in unikl, or in a function of yours",
+        description="Without TARGET, run the reference cases of unikl through every installed "
+        "framework. With module:function, run that function, or each of a dict with one for each "
+        "framework, eagerly and compiled, with gradients, and say who is wrong. With native, "
+        "report what the libraries' own divergences return. Exit code 1 if any disagree.",
         allow_abbrev=False,
     )
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="module:function, or native")
     _add_backend(parser, "check it only")
+    parser.add_argument(
+        "--backends", action="extend", dest="backend", type=_names, help="the same: torch,jax"
+    )
     parser.add_argument(
         "--dtype",
         action="append",
         choices=("float16", "bfloat16", "float32", "float64"),
         help="check it only; may be repeated",
     )
-    parser.add_argument("--mode", action="append", help="check it only; may be repeated")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--mode", action="append", help="check it only; of a function eager or compiled"
+    )
+    _add_function(parser.add_argument_group("of a function"))
+    files = parser.add_argument_group("reports")
+    files.add_argument("--json", action="store_true", help="print the report as JSON")
+    for kind in ("html", "junit", "png"):
+        files.add_argument(f"--{kind}", type=Path, metavar="FILE", help=f"write it as {kind}")
+    files.add_argument("--markdown", action="store_true", help="of native: print its page")
+
+
+def _add_function(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE",
+        help=".npz with its arguments in their order, or .npy with the only one",
+    )
+    group.add_argument(
+        "--shape",
+        action="append",
+        type=_shape,
+        help="instead: draw an argument of this shape, as 4x5; repeat it for each argument",
+    )
+    group.add_argument(
+        "--range", nargs=2, type=float, default=(-3, 3), metavar=("LOW", "HIGH"), help="draw from"
+    )
+    group.add_argument("--examples", type=int, default=20, metavar="N", help="draw so many")
+    group.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    group.add_argument("--store", type=Path, metavar="FILE", help="write what fails to this .npz")
+    group.add_argument("--reference", metavar="MODULE:FUNCTION", help="what is right")
+    group.add_argument(
+        "--fail-over", type=float, default=16.0, metavar="EPS", help="the error allowed (16)"
+    )
+    group.add_argument(
+        "--no-gradients", dest="gradients", action="store_false", help="compare values only"
+    )
 
 
 def _add_backend(parser: argparse.ArgumentParser, text: str) -> None:
@@ -129,6 +204,20 @@ def _add_backend(parser: argparse.ArgumentParser, text: str) -> None:
         metavar="NAME",
         help=f"{text}: {', '.join(FRAMEWORKS)}, or all that are installed; may be repeated",
     )
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in FRAMEWORKS:
+            raise argparse.ArgumentTypeError(f"want names of {', '.join(FRAMEWORKS)}, got {text}")
+    return names
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(x\d+)*", text):
+        raise argparse.ArgumentTypeError(f"want lengths as 4x5, got {text}")
+    return tuple(map(int, text.split("x")))
 
 
 def _count(text: str) -> int:

@@ -7,14 +7,31 @@ framework at the top, so a runner is loaded only when it is asked for.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import unikl
 from unikl.agreement.cases import Call, Case, Numbers
+from unikl.agreement.structure import Traits
+
+__all__ = [
+    "PACKAGES",
+    "Checks",
+    "Inputs",
+    "Mode",
+    "Program",
+    "Runner",
+    "Traits",
+    "Unavailable",
+    "always",
+    "divergence",
+    "installed",
+    "load",
+    "never",
+]
 
 # Torch stands before tensorflow: see the note on triton in torch.py.
 PACKAGES = {
@@ -27,15 +44,12 @@ PACKAGES = {
 
 
 Checks = tuple[str, ...]
+Program = Callable[..., tuple[Any, Sequence[Any]]]
+"""From a function's inputs to its result and the gradients in the inputs that were wanted."""
 
 
-class Traits(NamedTuple):
-    """What an array is besides its values."""
-
-    library: str
-    dtype: str
-    shape: tuple[int, ...]
-    device: str
+class Unavailable(Exception):
+    """What was asked for cannot be run here, which is nobody's mistake."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,25 @@ class Runner(Protocol):
     def THREADS(self) -> int: ...
     @property
     def MODES(self) -> Mapping[str, Mode]: ...
+    @property
+    def XP(self) -> Any:
+        """The Array API namespace."""
 
-    def context(self, case: Case) -> AbstractContextManager[Any]:
-        """What must hold while the case runs, undone afterwards."""
+    def context(self, dtype: str) -> AbstractContextManager[Any]:
+        """What must hold while a case of this dtype runs, undone afterwards."""
+
+    def array(self, x: Numbers, dtype: str) -> Any:
+        """An array of this library."""
+
+    def program(
+        self, fn: Callable[..., Any], wanted: tuple[int, ...], compiler: str | None
+    ) -> Program | None:
+        """`fn` with the gradients, in the inputs at the places `wanted`, of the sum of its
+        floating outputs times `structure.weights`; None for a gradient that there is none of.
+
+        ``compiler`` is None for eager, else the name of a backend of torch.compile, which means
+        compiled elsewhere; a library that cannot do what is asked gives None.
+        """
 
     def inputs(self, case: Case) -> Inputs:
         """The case's arrays in this library, in the case's dtype."""

@@ -15,29 +15,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from unikl.agreement.cases import Call, Case, Numbers
-from unikl.agreement.runners import Checks, Inputs, Mode, Traits, divergence, never
+from unikl.agreement.runners import Checks, Inputs, Mode, Program, Traits, divergence, never
+from unikl.agreement.structure import flatten, weights
+from unikl.backends import jax as room
 
+XP = room.xp
 NAME = "jax"
 VERSION = jax.__version__
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 THREADS = 2  # most of its time is XLA's, which compiles in any number of them
 
 
-def context(case: Case) -> AbstractContextManager[Any]:
-    return jax.enable_x64(case.dtype == "float64")  # type: ignore[no-any-return]
+def context(dtype: str) -> AbstractContextManager[Any]:
+    return jax.enable_x64(dtype == "float64")  # type: ignore[no-any-return]
+
+
+def array(x: Numbers, dtype: str) -> Any:
+    # Without x64 there is no int64: the widest integer there is.
+    return jnp.asarray(x, jax.dtypes.canonicalize_dtype(dtype))
 
 
 def inputs(case: Case) -> Inputs:
-    def array(x: Numbers | None, dtype: str) -> Any:
-        return None if x is None else jnp.asarray(x, dtype)
+    def optional(x: Numbers | None, dtype: str) -> Any:
+        return None if x is None else array(x, dtype)
 
     return Inputs(
         array(case.p, case.dtype),
         array(case.q, case.dtype),
-        array(case.where, "bool"),
+        optional(case.where, "bool"),
         array(case.weight, case.compute_dtype),
-        array(case.tangent_p, case.dtype),
-        array(case.tangent_q, case.dtype),
+        optional(case.tangent_p, case.dtype),
+        optional(case.tangent_q, case.dtype),
     )
 
 
@@ -48,6 +56,32 @@ def traits(x: Any) -> Traits:
 
 def to_numpy(x: Any) -> Numbers:
     return np.asarray(x).astype(np.float64)
+
+
+def program(
+    fn: Callable[..., Any], wanted: tuple[int, ...], compiler: str | None
+) -> Program | None:
+    def run(*xs: Any) -> tuple[Any, Any]:
+        def at(*chosen: Any) -> tuple[Any, Any]:
+            arguments = list(xs)
+            for i, x in zip(wanted, chosen, strict=True):
+                arguments[i] = x
+            result = fn(*arguments)
+            found = list(flatten(result)[1].values())
+            return {i: y for i, y in enumerate(found) if _floating(y)}, result
+
+        if not wanted:
+            return fn(*xs), ()
+        ys, pullback, result = jax.vjp(at, *(xs[i] for i in wanted), has_aux=True)
+        return result, pullback(
+            {i: jnp.asarray(weights(y.shape, i), y.dtype) for i, y in ys.items()}
+        )
+
+    return jax.jit(run) if compiler else run
+
+
+def _floating(x: Any) -> bool:
+    return isinstance(x, jax.Array) and bool(jnp.issubdtype(x.dtype, jnp.floating))
 
 
 @functools.cache

@@ -5,7 +5,7 @@ It stands for the libraries that nobody has tried: what passes here uses the sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,16 +13,17 @@ import array_api_strict as xp
 import numpy as np
 
 from unikl.agreement.cases import Case, Numbers
-from unikl.agreement.runners import Checks, Inputs, Mode, Traits, divergence
+from unikl.agreement.runners import Checks, Inputs, Mode, Program, Traits, divergence
 
 NAME = "strict"
 VERSION = xp.__version__
 DTYPES = ("float32", "float64")
 THREADS = 1
+XP = xp
 
 
 @contextmanager
-def context(case: Case) -> Iterator[None]:
+def context(dtype: str) -> Iterator[None]:
     # The warnings are those of the NumPy underneath, which the library under test cannot know.
     with (
         np.errstate(all="ignore"),
@@ -33,10 +34,13 @@ def context(case: Case) -> Iterator[None]:
         yield
 
 
+def array(x: Numbers, dtype: str) -> Any:
+    return xp.asarray(x, dtype=getattr(xp, dtype), copy=True)
+
+
 def inputs(case: Case) -> Inputs:
-    p, q = (xp.asarray(x, dtype=getattr(xp, case.dtype), copy=True) for x in (case.p, case.q))
-    where = None if case.where is None else xp.asarray(case.where, copy=True)
-    return Inputs(p, q, where, None, None, None)
+    where = None if case.where is None else array(case.where, "bool")
+    return Inputs(array(case.p, case.dtype), array(case.q, case.dtype), where, None, None, None)
 
 
 def traits(x: Any) -> Traits:
@@ -47,6 +51,12 @@ def traits(x: Any) -> Traits:
 
 def to_numpy(x: Any) -> Numbers:
     return np.asarray(np.from_dlpack(x), np.float64)
+
+
+def program(
+    fn: Callable[..., Any], wanted: tuple[int, ...], compiler: str | None
+) -> Program | None:
+    return None if wanted or compiler else lambda *xs: (fn(*xs), ())
 
 
 def _run(case: Case, x: Inputs, wanted: Checks) -> dict[str, Any]:

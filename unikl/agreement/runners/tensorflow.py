@@ -11,29 +11,44 @@ import numpy as np
 import tensorflow as tf
 
 from unikl.agreement.cases import Call, Case, Numbers
-from unikl.agreement.runners import Checks, Inputs, Mode, Traits, divergence, never
+from unikl.agreement.runners import (
+    Checks,
+    Inputs,
+    Mode,
+    Program,
+    Traits,
+    divergence,
+    never,
+    tensorflow_xp,
+)
+from unikl.agreement.structure import flatten, weights
 
+XP = tensorflow_xp.XP
 NAME = "tensorflow"
 VERSION = tf.__version__
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 THREADS = 1
 
 
-def context(case: Case) -> AbstractContextManager[Any]:
+def context(dtype: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def array(x: Numbers, dtype: str) -> Any:
+    return tf.cast(tf.constant(x), dtype)
+
+
 def inputs(case: Case) -> Inputs:
-    def tensor(x: Numbers | None, dtype: str) -> Any:
-        return None if x is None else tf.cast(tf.constant(x), dtype)
+    def optional(x: Numbers | None, dtype: str) -> Any:
+        return None if x is None else array(x, dtype)
 
     return Inputs(
-        tensor(case.p, case.dtype),
-        tensor(case.q, case.dtype),
-        tensor(case.where, "bool"),
-        tensor(case.weight, case.compute_dtype),
-        tensor(case.tangent_p, case.dtype),
-        tensor(case.tangent_q, case.dtype),
+        array(case.p, case.dtype),
+        array(case.q, case.dtype),
+        optional(case.where, "bool"),
+        array(case.weight, case.compute_dtype),
+        optional(case.tangent_p, case.dtype),
+        optional(case.tangent_q, case.dtype),
     )
 
 
@@ -45,6 +60,32 @@ def traits(x: Any) -> Traits:
 
 def to_numpy(x: Any) -> Numbers:
     return np.asarray(tf.cast(x, tf.float64).numpy())
+
+
+def program(
+    fn: Callable[..., Any], wanted: tuple[int, ...], compiler: str | None
+) -> Program | None:
+    call = tf.function(fn) if compiler else fn
+
+    def run(*xs: Any) -> tuple[Any, Any]:
+        if not wanted:
+            return call(*xs), ()
+        inputs = [xs[i] for i in wanted]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            result = call(*xs)
+        ys = {i: y for i, y in enumerate(flatten(result)[1].values()) if _floating(y)}
+        if not ys:
+            return result, (None,) * len(wanted)
+        above = [tf.constant(weights(tuple(y.shape), i), y.dtype) for i, y in ys.items()]
+        gradients = tape.gradient([*ys.values()], inputs, above)
+        return result, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+
+    return run
+
+
+def _floating(x: Any) -> bool:
+    return bool(tf.is_tensor(x) and x.dtype.is_floating)
 
 
 @functools.cache

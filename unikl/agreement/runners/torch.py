@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +16,18 @@ import torch
 from torch.autograd import forward_ad
 
 from unikl.agreement.cases import Call, Case, Numbers
-from unikl.agreement.runners import Checks, Inputs, Mode, Traits, divergence, never
+from unikl.agreement.runners import (
+    Checks,
+    Inputs,
+    Mode,
+    Program,
+    Traits,
+    Unavailable,
+    divergence,
+    never,
+)
+from unikl.agreement.structure import flatten, weights
+from unikl.backends import torch as room
 
 # torch.compile imports triton, and triton imported after tensorflow aborts the process (each
 # brings its own LLVM). The other order works: so triton is imported here, before tensorflow can be.
@@ -24,29 +36,37 @@ _TOO_LATE = _TRITON and "tensorflow" in sys.modules and "triton" not in sys.modu
 if _TRITON and not _TOO_LATE:
     import triton  # noqa: F401
 
+_TOO_LATE_TEXT = (
+    "torch.compile imports triton, which aborts a process that has loaded tensorflow; "
+    "run this mode in a process of its own, or import triton before tensorflow"
+)
+
+XP = room.xp
 NAME = "torch"
 VERSION = torch.__version__
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 THREADS = 1
 
 
-def context(case: Case) -> AbstractContextManager[Any]:
+def context(dtype: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def inputs(case: Case) -> Inputs:
-    dtype, compute = getattr(torch, case.dtype), getattr(torch, case.compute_dtype)
+def array(x: Numbers, dtype: str) -> Any:
+    return torch.tensor(x, dtype=getattr(torch, dtype))
 
-    def tensor(x: Numbers | None, dtype: torch.dtype) -> Any:
-        return None if x is None else torch.tensor(x, dtype=dtype)
+
+def inputs(case: Case) -> Inputs:
+    def optional(x: Numbers | None, dtype: str) -> Any:
+        return None if x is None else array(x, dtype)
 
     return Inputs(
-        tensor(case.p, dtype),
-        tensor(case.q, dtype),
-        tensor(case.where, torch.bool),
-        tensor(case.weight, compute),
-        tensor(case.tangent_p, dtype),
-        tensor(case.tangent_q, dtype),
+        array(case.p, case.dtype),
+        array(case.q, case.dtype),
+        optional(case.where, "bool"),
+        array(case.weight, case.compute_dtype),
+        optional(case.tangent_p, case.dtype),
+        optional(case.tangent_q, case.dtype),
     )
 
 
@@ -58,6 +78,45 @@ def traits(x: Any) -> Traits:
 
 def to_numpy(x: Any) -> Numbers:
     return np.asarray(x.detach().to("cpu", torch.float64).numpy())
+
+
+def program(
+    fn: Callable[..., Any], wanted: tuple[int, ...], compiler: str | None
+) -> Program | None:
+    call = _compiled_once(fn, compiler) if compiler else fn
+
+    def run(*xs: Any) -> tuple[Any, Any]:
+        own = [x.detach().requires_grad_() if i in wanted else x for i, x in enumerate(xs)]
+        result = call(*own)
+        ys = {i: y for i, y in enumerate(flatten(result)[1].values()) if _differentiable(y)}
+        if not wanted or not ys:
+            return result, (None,) * len(wanted)
+        above = [torch.tensor(weights(tuple(y.shape), i), dtype=y.dtype) for i, y in ys.items()]
+        inputs = [own[i] for i in wanted]
+        return result, torch.autograd.grad([*ys.values()], inputs, above, allow_unused=True)
+
+    return run
+
+
+def _differentiable(x: Any) -> bool:
+    return isinstance(x, torch.Tensor) and x.is_floating_point() and x.requires_grad
+
+
+_number = itertools.count()
+
+
+def _compiled_once(fn: Callable[..., Any], compiler: str) -> Callable[..., Any]:
+    """Compile for one set of shapes; Dynamo counts the compilations of each code object, and
+    gives up after eight, so that each has a code of its own."""
+    if _TOO_LATE:
+        raise Unavailable(_TOO_LATE_TEXT)
+
+    def call(*xs: Any) -> Any:
+        return fn(*xs)
+
+    code = call.__code__.replace(co_name=f"checked_{next(_number)}")
+    own = FunctionType(code, call.__globals__, closure=call.__closure__)
+    return torch.compile(own, dynamic=False, backend=compiler)
 
 
 def _eager(
@@ -121,10 +180,7 @@ def _vmap(case: Case, x: Inputs, wanted: Checks) -> dict[str, Any]:
 @functools.cache
 def _compiled(call: Call, dtype: str, ranks: tuple[int, int], compiler: str) -> Callable[..., Any]:
     if _TOO_LATE:
-        raise RuntimeError(
-            "torch.compile imports triton, which aborts a process that has loaded tensorflow; "
-            "run this mode in a process of its own, or import triton before tensorflow"
-        )
+        raise RuntimeError(_TOO_LATE_TEXT)
     # Dynamo keeps what it compiled by code object, and takes what differs between two runs of the
     # same code for a variable: so each call under test has a code of its own.
     kl = divergence(call)
