@@ -33,9 +33,14 @@ class Rule(NamedTuple):
     late: tuple[str, ...] = ()  # others, inside a function only
 
 
-_CORE = Rule(("unikl.backends", "unikl.inputs", "unikl.numerics", "unikl.validation"))
+_CORE = Rule(
+    ("unikl.backends", "unikl.inputs", "unikl.numerics", "unikl.onepass", "unikl.validation")
+)
 _SUITE = ("unikl", "unikl.agreement", "unikl.agreement.*")
+_DISTRIBUTIONS = (*_CORE.house, "unikl.core", "unikl.distributions", "unikl.distributions.*")
 _FRAMEWORKS = ("torch", "tensorflow", "jax")
+_HOST = ("unikl.backends.generic", "unikl.kernels.host")
+_KERNELS = ("unikl.kernels", "unikl.kernels.*")
 
 # Libraries that another one brings along, and whose types it speaks.
 _COMES_WITH = {"torchmetrics": ("torch",)}
@@ -43,29 +48,63 @@ _COMES_WITH = {"torchmetrics": ("torch",)}
 # The first pattern that a file matches is its rule; files in no row are those built on the core.
 RULES = {
     "unikl/__init__.py": Rule(("unikl.*",)),
-    "unikl/core.py": _CORE,
+    "unikl/core.py": Rule((*_CORE.house, "unikl.distributions.fallback")),
     "unikl/inputs.py": _CORE,
     "unikl/numerics.py": _CORE,
+    "unikl/onepass.py": _CORE,
     "unikl/validation.py": _CORE,
     "unikl/backends/__init__.py": Rule(()),  # the door: see test_the_door_imports_rooms_late
     "unikl/backends/generic.py": Rule((), ("array_api_compat",), ("numpy",)),
-    "unikl/backends/numpy.py": Rule(("unikl.backends.generic",), ("array_api_compat", "numpy")),
-    "unikl/backends/torch.py": Rule(("unikl.backends.generic",), ("array_api_compat", "torch")),
-    "unikl/backends/jax.py": Rule(("unikl.backends.generic",), ("jax", "numpy")),
-    "unikl/backends/tensorflow.py": Rule(
-        ("unikl.backends.generic",), ("tensorflow", "numpy", "ml_dtypes")
+    "unikl/backends/numpy.py": Rule(_HOST, ("array_api_compat", "numpy")),
+    "unikl/backends/torch.py": Rule(
+        ("unikl.backends.generic", "unikl.backends.torch_fused", "unikl.kernels.torch_op"),
+        ("array_api_compat", "torch"),
     ),
-    "unikl/agreement/runners/torch.py": Rule(_SUITE, ("numpy", "torch", "triton")),
-    "unikl/agreement/runners/jax.py": Rule(_SUITE, ("numpy", "jax")),
-    "unikl/agreement/runners/tensorflow.py": Rule(_SUITE, ("numpy", "tensorflow")),
+    "unikl/backends/torch_fused.py": Rule(("unikl.kernels.cuda", "unikl.kernels.host"), ("torch",)),
+    "unikl/backends/jax.py": Rule((*_HOST, "unikl.kernels.ffi"), ("jax", "numpy")),
+    "unikl/backends/tensorflow.py": Rule(
+        (*_HOST, "unikl.backends.tensorflow_graph"), ("tensorflow", "numpy", "ml_dtypes")
+    ),
+    "unikl/backends/tensorflow_graph.py": Rule((), ("tensorflow",)),
+    # The kernels are below the rooms, and use the core for the rows that they leave.
+    "unikl/kernels/c_words.py": Rule((), ("llvmlite", "numba")),
+    "unikl/kernels/chunks.py": Rule(("unikl.backends", "unikl.onepass"), ("numpy",)),
+    "unikl/kernels/cuda.py": Rule(_KERNELS, ("torch", "triton")),
+    "unikl/kernels/ffi.py": Rule(_KERNELS, ("jax", "numpy")),
+    "unikl/kernels/torch_op.py": Rule(
+        (*_KERNELS, "unikl.backends.torch", "unikl.core"), ("torch",)
+    ),
+    "unikl/kernels/triton_*.py": Rule(_KERNELS, ("torch", "triton")),
+    "unikl/kernels/*.py": Rule(_KERNELS, ("llvmlite", "numba", "numpy")),
+    "unikl/distributions/linalg.py": Rule(_DISTRIBUTIONS, ("numpy",), ("numpy", *_FRAMEWORKS)),
+    "unikl/distributions/exponential_family.py": Rule(_DISTRIBUTIONS, (), _FRAMEWORKS),
+    "unikl/distributions/opaque.py": Rule(_DISTRIBUTIONS, ("numpy",), _FRAMEWORKS),
+    "unikl/distributions/adapters/tfp.py": Rule(_DISTRIBUTIONS, (), ("numpy", "jax", "tensorflow")),
+    "unikl/distributions/adapters/numpyro.py": Rule(_DISTRIBUTIONS, (), ("jax",)),
+    "unikl/distributions/adapters/distrax.py": Rule(_DISTRIBUTIONS, (), ("jax",)),
+    "unikl/explain.py": Rule((*_CORE.house, "unikl.core", "unikl.pages.explanation"), ("numpy",)),
+    "unikl/pages/*.py": Rule(("unikl", "unikl.pages"), ("numpy",), ("jinja2", "matplotlib")),
+    "unikl/agreement/runners/numpy.py": Rule((*_SUITE, "unikl.backends.numpy"), ("numpy",)),
+    "unikl/agreement/runners/torch.py": Rule(
+        (*_SUITE, "unikl.backends.torch"), ("numpy", "torch", "triton")
+    ),
+    "unikl/agreement/runners/jax.py": Rule((*_SUITE, "unikl.backends.jax"), ("numpy", "jax")),
+    "unikl/agreement/runners/tensorflow*.py": Rule(
+        (*_SUITE, "unikl.backends.tensorflow"), ("numpy", "tensorflow")
+    ),
     "unikl/agreement/runners/strict.py": Rule(_SUITE, ("numpy", "array_api_strict")),
+    "unikl/agreement/reports/*.py": Rule((*_SUITE, "unikl.pages"), ("numpy",)),
+    "unikl/agreement/native/libraries.py": Rule(_SUITE, ("numpy",), ("scipy", *_FRAMEWORKS)),
     "unikl/agreement/tables.py": Rule(_SUITE, ("numpy", "rich")),
+    "unikl/agreement/truth.py": Rule(_SUITE, ("numpy",), ("mparray", "mpmath")),
+    "unikl/agreement/shrink.py": Rule(_SUITE, ("numpy",), ("hypothesis",)),
+    "unikl/agreement/pytest_plugin.py": Rule(_SUITE, ("pytest",)),
     "unikl/agreement/*.py": Rule(_SUITE, ("numpy",)),
     "unikl/metrics.py": Rule(("unikl.core", "unikl.losses.reduction"), ("numpy",)),
     "unikl/identify/formulas.py": Rule(("unikl.core", "unikl.compat"), ("numpy",)),
     "unikl/__main__.py": Rule(("unikl", "unikl.agreement", "unikl.cli.*")),
     "unikl/cli/*.py": Rule(
-        ("unikl", "unikl.agreement", "unikl.identify", "unikl.cli", "unikl.cli.*"),
+        (*_SUITE, "unikl.explain", "unikl.identify", "unikl.cli", "unikl.cli.*"),
         ("numpy",),
         ("ml_dtypes", "rich", "safetensors", *_FRAMEWORKS),
     ),
@@ -156,6 +195,7 @@ def test_the_door_imports_rooms_late() -> None:
     assert house, "the door imports its rooms by plain statements"
     assert all(each.late for each in house)
     rooms = {f"unikl.backends.{path.stem}" for path in (PACKAGE / "backends").glob("[a-z]*.py")}
+    rooms -= {"unikl.backends.tensorflow_graph", "unikl.backends.torch_fused"}  # second files
     assert {each.module for each in house} == rooms
     others = {each.module.partition(".")[0] for each in found} - {"unikl"}
     assert others <= sys.stdlib_module_names
@@ -209,7 +249,19 @@ def test_traced_code_imports_by_statement(file: str) -> None:
 
 _HEAVY = {
     *("torch", "tensorflow", "jax", "numba", "rich", "safetensors"),
-    *("keras", "triton", "scipy", "pandas", "polars", "dask", "cupy", "mpmath"),
+    *(
+        "hypothesis",
+        "jinja2",
+        "keras",
+        "matplotlib",
+        "triton",
+        "scipy",
+        "pandas",
+        "polars",
+        "dask",
+        "cupy",
+        "mpmath",
+    ),
 }
 
 
@@ -239,7 +291,8 @@ def test_the_probe_sees_what_is_loaded(library: str) -> None:
     assert library in _loaded(f"import {library}")
 
 
-def test_a_numpy_call_loads_nothing_heavy() -> None:
+def test_a_numpy_call_loads_nothing_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIKL_KERNELS", "numpy")  # with unikl[fast], it loads Numba
     first = "import unikl, numpy\nunikl.kl_divergence(numpy.ones(2) / 2, [0.5, 0.5])"
     assert _loaded(first) == set()
 
@@ -262,5 +315,6 @@ def test_public_names_are_all() -> None:
         for name, value in vars(unikl).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    assert public == set(unikl.__all__)
+    assert public - {"Any"} == set(unikl.__all__) - {"explain_kl"}  # which comes when asked for
+    assert callable(unikl.explain_kl)
     assert len(unikl.__all__) == len(set(unikl.__all__))

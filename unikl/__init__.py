@@ -8,9 +8,20 @@ and on those of any other Array API library.
 0.34657359027997264
 """
 
+from typing import Any
+
 from .core import kl_divergence
+from .explain import explain
 from .identify import identify
 from .metrics import KLMetric
 
-__all__ = ["KLMetric", "identify", "kl_divergence"]
+__all__ = ["KLMetric", "explain", "explain_kl", "identify", "kl_divergence"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "explain_kl":  # late: it brings the families of distributions
+        from .distributions.fallback import explain_kl
+
+        return explain_kl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,9 +29,10 @@ Reference: L. M. Bregman, USSR Comput. Math. 7 (1967) 200 (the divergence with t
 import math
 from typing import Any, NamedTuple
 
-from .backends import Array, Backend, get_backend
+from .backends import FUSED, Array, Backend, get_backend
 from .inputs import LINEAR, Form, Inputs, read_inputs
 from .numerics import chi, difference, psi, scaled_difference
+from .onepass import Branch, from_logs, from_weights, large_from_weights
 from .validation import check_result, should_validate
 
 __all__ = ["kl_divergence"]
@@ -159,6 +160,13 @@ class Reduction(NamedTuple):
         """Which argument is given by weights; the other ones by logarithms."""
         return self.given[0] in LINEAR, self.given[1] in LINEAR
 
+    @property
+    def fused_kernel(self) -> str | None:
+        """Which function of `unikl.kernels` does the same."""
+        if self.linear[0] != self.linear[1]:
+            return None
+        return "weights" if self.linear[0] else "logs"
+
     def pair(self, p: Array, q: Array) -> Pair:
         """Both arguments in one picture."""
         if self.linear == (True, True):
@@ -195,6 +203,40 @@ class Reduction(NamedTuple):
             if t is not None and d is not None
         ]
         return products[0] if len(products) == 1 else products[0] + products[1]
+
+    def rows(
+        self, p: Array, q: Array, wanted: tuple[bool, bool]
+    ) -> tuple[tuple[Array, ...], list[Array | None]]:
+        """One distribution in each row of a matrix, of any library: value and masses, gradients."""
+        rule = Reduction(get_backend(p, q), self.given, (-1,))
+        values = rule.value(p, q)
+        return values, rule.vjp(rule.room.xp.ones_like(values[0]), wanted, p, q)
+
+    def first_order(
+        self, branch: Branch, wanted: tuple[bool, bool], p: Array, q: Array
+    ) -> tuple[Array, ...]:
+        """The value, the masses and the wanted partial derivatives (never differentiated again).
+
+        In one pass where that is exact, as `branch` finds, else as above.
+        """
+
+        def careful() -> tuple[Array, ...]:
+            kl, mass_p, mass_q = self.value(p, q)
+            partials = self.vjp(self.room.xp.ones_like(kl), wanted, p, q)
+            return (kl, mass_p, mass_q, *[d for d in partials if d is not None])
+
+        if self.linear[0] != self.linear[1]:
+            return careful()
+        one_pass = from_weights if self.linear[0] else from_logs
+        rows, partials = one_pass(self.room, p, q, self.axis, wanted)
+        return branch(rows.exact, (*rows[:3], *partials), careful)
+
+    def large(self, p: Array, q: Array) -> tuple[Array, tuple[Array, ...]] | None:
+        """Where the divergence is not small: whether it is not, and the value and the masses."""
+        if self.linear != (True, True):
+            return None
+        rows = large_from_weights(self.room, p, q, self.axis)
+        return rows.exact, rows[:3]
 
     def _partials(
         self, wanted: tuple[bool, bool], p: Array, q: Array
@@ -277,6 +319,7 @@ def kl_divergence(
     keepdims: bool = False,
     base: float | None = None,
     validate: bool | None = None,
+    method: Any = "auto",
 ) -> Array:
     r"""Kullback-Leibler divergence KL(p || q), one value for each distribution.
 
@@ -287,11 +330,13 @@ def kl_divergence(
 
     Parameters
     ----------
-    p, q : array
-        The distributions, of any shape and of one library: NumPy, PyTorch, TensorFlow, JAX, or
-        any other that has an Array API namespace.  They broadcast against each other, except
-        along `axis`.  Python lists and numbers go with any library, and are NumPy when alone,
-        as are pandas and polars Series.
+    p, q : array, or distribution
+        The distributions, as arrays of any shape and of one library: NumPy, PyTorch, TensorFlow,
+        JAX, or any other that has an Array API namespace.  They broadcast against each other,
+        except along `axis`.  Python lists and numbers go with any library, and are NumPy when
+        alone, as are pandas and polars Series.  Or two distribution objects of unikl.distributions,
+        torch.distributions, TensorFlow Probability, NumPyro, Distrax or SciPy (frozen), for
+        which only `base`, `validate` and `method` count.
     given : {"probs", "log_probs", "logits", "counts"} or a pair of them
         What the arrays hold; a pair says it of p and of q.  Every form is normalised over
         `axis`: "logits" are log-probabilities up to a constant, "counts" are weights up to a
@@ -310,6 +355,9 @@ def kl_divergence(
         Whether to raise for rows that are no distributions.  None does so for values that lie
         in host memory and leaves traced, lazy and accelerator arrays alone; False returns NaN
         for such rows.
+    method : str
+        For distribution objects: "auto" takes the best of what there is, "exact" a closed form
+        or NotImplementedError; see `unikl.explain_kl`.
 
     Returns
     -------
@@ -356,6 +404,14 @@ def kl_divergence(
     >>> kl_divergence(p, np.zeros((2, 3)), given=("probs", "logits"), base=2)
     array([0.5849625 , 0.42818285])
     """
+    if axis == -1 and where is None and base is None and not keepdims and type(p) in FUSED:
+        fused = FUSED[type(p)](p, q, given, validate, _plain_rule)
+        if fused is not None:
+            return fused
+    if _is_distribution(type(p)) or _is_distribution(type(q)):
+        from .distributions.fallback import kl_divergence as of_distributions
+
+        return of_distributions(p, q, method=method, base=base, validate=validate)
     room = get_backend(p, q, where)
     inputs = read_inputs(room, p, q, where, given, axis)
     reduction = Reduction(room, inputs.given, inputs.axis)
@@ -370,6 +426,23 @@ def kl_divergence(
     if base is not None:
         kl = kl * (1 / log_of_base(base))
     return kl if keepdims else room.xp.squeeze(kl, axis=inputs.axis)
+
+
+# By class: is it a distribution object, ours or another library's?
+_DISTRIBUTIONS: dict[type, bool] = {}
+
+
+def _is_distribution(cls: type) -> bool:
+    found = _DISTRIBUTIONS.get(cls)
+    if found is None:
+        names = ("Distribution", "rv_frozen", "multi_rv_frozen")
+        found = any(base.__name__ in names for base in cls.__mro__)
+        _DISTRIBUTIONS[cls] = found
+    return found
+
+
+def _plain_rule(room: Backend, given: Form) -> Reduction:
+    return Reduction(room, (given, given), (-1,))
 
 
 def _category_shape(room: Backend, inputs: Inputs) -> list[int | None]:

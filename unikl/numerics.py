@@ -16,7 +16,7 @@ from typing import Any
 
 from .backends import Array, Backend
 
-__all__ = ["chi", "difference", "psi", "scaled_difference"]
+__all__ = ["chi", "difference", "psi", "scaled_difference", "series_of_atanh"]
 
 
 def psi(room: Backend, u: Array) -> tuple[Array, Array]:
@@ -26,9 +26,14 @@ def psi(room: Backend, u: Array) -> tuple[Array, Array]:
     R = 1/3 + s^2/5 + s^4/7 + ..., and |s| <= 1/3 (the series of atanh).
     """
     s = u / (u + 2)
-    s2 = s * s
-    tail = 2 * s * s2 * _polynomial(room, s2, _ODD)
+    tail = series_of_atanh(room, s)
     return u * s - tail, 2 * s + tail
+
+
+def series_of_atanh(room: Backend, s: Array) -> Array:
+    """``log((1 + s) / (1 - s)) - 2 s`` for \\|s\\| <= 1/3: 2 s^3 (1/3 + s^2/5 + s^4/7 + ...)."""
+    s2 = s * s
+    return 2 * s * s2 * _polynomial(room, s2, _ODD)
 
 
 def chi(room: Backend, d: Array) -> Array:

@@ -30,8 +30,9 @@ def check_result(room: Backend, inputs: Inputs, kl: Array, masses: tuple[Array, 
         if form in ("probs", "log_probs"):
             _check_mass(room, inputs, which, room.to_numpy(masses[which]))
     values = room.to_numpy(kl)
-    rows = _indices(values != values)
-    if rows:
+    nan = values != values
+    if nan.any():
+        rows = _indices(nan)
         causes = [f"{'pq'[which]} {_fault(room, inputs, which, rows[0])}" for which in (0, 1)]
         blamed = [c for c in causes if not c.endswith("is fine")]
         raise ValueError(
@@ -42,11 +43,11 @@ def check_result(room: Backend, inputs: Inputs, kl: Array, masses: tuple[Array, 
 
 def _check_mass(room: Backend, inputs: Inputs, which: int, mass: Any) -> None:
     came, computed = inputs.dtypes[which], (inputs.p, inputs.q)[which].dtype
-    dtype = came if "float" in str(came) else computed
+    dtype = came if came == computed or "float" in str(came) else computed
     tolerance = math.sqrt(room.eps(dtype))
     off = abs(mass - 1) > tolerance
-    rows = _indices(off)
-    if rows:
+    if off.any():
+        rows = _indices(off)
         raise ValueError(
             f"rows of {'pq'[which]} sum to between {mass[off].min():.3g} and "
             f"{mass[off].max():.3g}, not 1 ({len(rows)} of {mass.size} rows"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-__all__ = ["Array", "Backend", "Rule", "get_backend"]
+__all__ = ["FUSED", "Array", "Backend", "Rule", "get_backend"]
 
 Array = Any  # an array of the room's library; Array API arrays share no base class
 
@@ -73,6 +73,15 @@ class Backend(Protocol):
     def kernel(self, rule: Rule, /) -> Callable[..., tuple[Array, ...]]:
         """``rule.value``, differentiated by the rule in the library's autodiff."""
 
+    def fused(
+        self, p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /
+    ) -> Array | None:
+        """The divergence over the last axis by the kernels; None: take the core's formulas.
+
+        For the plainest case alone, where the overhead of a call counts; `kernel` knows the
+        others.  ``rule_of(room, given)`` is the rule, for second derivatives.
+        """
+
     def concrete(self, x: Array, /) -> bool:
         """Do the values lie in host memory, to be looked at without a transfer or a trace?"""
 
@@ -106,12 +115,17 @@ def get_backend(*arrays: Any) -> Backend:
     if home is None:
         home = _find_home(classes)
         _HOMES[classes] = home
+        if not isinstance(home, str):
+            FUSED[classes[0]] = home.fused
     if not isinstance(home, str):
         return home
     from . import generic
 
     return generic.room(next(x for x in arrays if hasattr(x, "__array_namespace__")))
 
+
+# Each room's `fused`, by the classes of its arrays seen so far: a shorter way than the door.
+FUSED: dict[type, Callable[..., Array | None]] = {}
 
 Home = Backend | Literal["generic"]  # a room module, or that each namespace has its own
 

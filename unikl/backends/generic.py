@@ -108,6 +108,11 @@ class Room:
         value: Callable[..., tuple[Array, ...]] = rule.value
         return value
 
+    def fused(
+        self, p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /
+    ) -> Array | None:
+        return None
+
     def concrete(self, x: Array, /) -> bool:
         return _in_host_memory(x) and hasattr(type(x), "__array__")
 

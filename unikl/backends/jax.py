@@ -1,13 +1,17 @@
 """JAX: custom_jvp, from which JAX derives reverse mode and every higher order."""
 
-from collections.abc import Callable
-from functools import lru_cache
+import builtins
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as xp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
+
+from unikl.kernels import ffi, host
 
 from .generic import pick_float_dtype
 
@@ -17,6 +21,7 @@ __all__ = [
     "concrete",
     "eps",
     "float_dtype",
+    "fused",
     "kernel",
     "largest",
     "max",
@@ -74,7 +79,7 @@ def stop_gradient(x: Array, /) -> Array:
 
 
 def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
-    return _differentiable(rule)
+    return _in_one_pass(rule) if hasattr(rule, "first_order") else _differentiable(rule)
 
 
 @lru_cache(256)  # by the rule, so that the compiled functions are found again
@@ -93,6 +98,143 @@ def _differentiable(rule: Any) -> Callable[..., tuple[Array, ...]]:
 
     function.defjvp(differentiate, symbolic_zeros=True)
     return function
+
+
+# -- rules that have a first order in one pass -----------------------------------------------------
+
+_SMALL = 2**12  # elements: below, one pass more costs less than a branch
+_BLOCK = 2**18  # elements: what is between the passes stays in the cache
+
+
+@lru_cache(256)
+def _in_one_pass(rule: Any) -> Callable[..., tuple[Array, ...]]:
+    """The rule's value, whose derivatives come with it when they are asked for."""
+    function = jax.custom_jvp(jax.jit(partial(_fastest, rule, (False, False))))
+
+    def differentiate(xs: tuple[Array, ...], tangents: tuple[Any, ...]) -> Any:
+        wanted = tuple([not isinstance(t, SymbolicZero) for t in tangents])
+        found = _with_partials(rule, wanted)(*xs)
+        y, *constants = found[:3]
+        dy = _along(rule, y, found[3:], [t for t in tangents if not isinstance(t, SymbolicZero)])
+        return (y, *constants), (dy, *[xp.zeros_like(c) for c in constants])
+
+    function.defjvp(differentiate, symbolic_zeros=True)
+    return function
+
+
+@lru_cache(1024)
+def _with_partials(rule: Any, wanted: tuple[bool, ...]) -> Callable[..., tuple[Array, ...]]:
+    """Value and partial derivatives, as a function that can be differentiated in its turn."""
+    function = jax.custom_jvp(jax.jit(partial(_fastest, rule, wanted)))
+
+    def partials(*xs: Array) -> tuple[Array, ...]:
+        one = xp.ones_like(rule.value(*xs)[0])
+        return tuple([d for d in rule.vjp(one, wanted, *xs) if d is not None])
+
+    def differentiate(xs: tuple[Array, ...], tangents: tuple[Any, ...]) -> Any:
+        found = function(*xs)
+        y, *constants = found[:3]
+        live = [t for t, want in zip(tangents, wanted, strict=True) if want]
+        dy = _along(rule, y, found[3:], live)
+        second = jax.jvp(partials, xs, tangents)[1]
+        return found, (dy, *[xp.zeros_like(c) for c in constants], *second)
+
+    function.defjvp(differentiate)
+    return function
+
+
+def _along(rule: Any, y: Array, partials: Sequence[Array], tangents: Sequence[Array]) -> Array:
+    """The derivative along the tangents, in two factors where a partial derivative is infinite,
+    so that there an upstream zero gives zero."""
+    dy = xp.zeros_like(y)
+    for d, t in zip(partials, tangents, strict=True):
+        huge = 0.99 * largest(d.dtype)
+        finite, factor = xp.clip(d, -huge, huge), xp.where(xp.isinf(d), huge, 1.0)
+        dy = dy + sum((t * finite) * factor, rule.axis)
+    return dy
+
+
+def _fastest(rule: Any, wanted: Any, *xs: Array) -> tuple[Array, ...]:
+    """By a fused kernel where one serves, else by the formula."""
+    if ffi.serves(rule):
+        return ffi.by_kernel(_first_order, rule, wanted, *xs)
+    return _first_order(rule, wanted, *xs)
+
+
+def _first_order(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, ...]:
+    """By blocks of rows where these are large, on the CPU."""
+    sizes = xs[0].shape
+    here = jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    if not here or any(not isinstance(n, int) for n in sizes) or xs[0].size < _SMALL:
+        return tuple(rule.first_order(_carefully, wanted, *xs))
+    large = None if any(wanted) else rule.large(*xs)
+    if large is None:
+        return _in_blocks(rule, wanted, *xs)
+    exact, quick = large
+    return _branch(exact, quick, lambda: _in_blocks(rule, wanted, *xs))
+
+
+def _in_blocks(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, ...]:
+    sizes, axis = xs[0].shape, rule.axis
+    block: Callable[..., tuple[Array, ...]] = partial(rule.first_order, _branch, wanted)
+    rows, row = math.prod(sizes[: -len(axis)]), math.prod(sizes[-len(axis) :])
+    step = builtins.max(1, _BLOCK // row)
+    if sorted(axis) != list(range(-len(axis), 0)) or rows <= step:
+        return block(*xs)
+    flat = [x.reshape(rows, *sizes[-len(axis) :]) for x in xs]
+    found = _by_blocks(block, rows, _divisor(rows, step), flat)
+    return tuple([x.reshape(*sizes[: -len(axis)], *x.shape[1:]) for x in found])
+
+
+def _by_blocks(
+    block: Callable[..., tuple[Array, ...]], rows: int, step: int, xs: list[Array]
+) -> list[Array]:
+    whole = rows // step * step
+
+    def one(start: Array) -> tuple[Array, ...]:
+        return block(*[jax.lax.dynamic_slice_in_dim(x, start, step) for x in xs])
+
+    found = jax.lax.map(one, xp.arange(0, whole, step))
+    found = [x.reshape(whole, *x.shape[2:]) for x in found]
+    if whole == rows:
+        return found
+    rest = block(*[x[whole:] for x in xs])
+    return [xp.concatenate(pair) for pair in zip(found, rest, strict=True)]
+
+
+def _divisor(rows: int, step: int) -> int:
+    """A step that leaves no rest, if one is near."""
+    near = [n for n in range(step, step // 4, -1) if rows % n == 0]
+    return near[0] if near else step
+
+
+def _branch(
+    exact: Array, quick: tuple[Array, ...], careful: Callable[[], tuple[Array, ...]]
+) -> tuple[Array, ...]:
+    found: tuple[Array, ...] = jax.lax.cond(xp.all(exact), lambda: quick, careful)
+    return found
+
+
+def _carefully(
+    exact: Array, quick: tuple[Array, ...], careful: Callable[[], tuple[Array, ...]]
+) -> tuple[Array, ...]:
+    return careful()
+
+
+def fused(p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /) -> Array | None:
+    if not (_in_host_memory(p) and _in_host_memory(q) and p.devices() == q.devices()):
+        return None
+    found = host.plain(np.asarray(p), np.asarray(q), given, validate, None, (False, False))
+    return None if found is None else jax.device_put(found[0], p.device)
+
+
+def _in_host_memory(x: Any) -> bool:
+    return (
+        isinstance(x, jax.Array)
+        and not isinstance(x, jax.core.Tracer)
+        and isinstance(x.device, jax.Device)
+        and x.device.platform == "cpu"
+    )
 
 
 def concrete(x: Array, /) -> bool:

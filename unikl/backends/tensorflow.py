@@ -11,7 +11,10 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
+from unikl.kernels import host
+
 from .generic import pick_float_dtype, tiled_sum
+from .tensorflow_graph import in_one_pass
 
 __all__ = [
     "asarray",
@@ -19,6 +22,7 @@ __all__ = [
     "concrete",
     "eps",
     "float_dtype",
+    "fused",
     "kernel",
     "largest",
     "max",
@@ -32,6 +36,13 @@ __all__ = [
 ]
 
 Array = Any
+
+try:
+    # Not public, as nothing public says whether a tape or a forward accumulator listens.
+    from tensorflow.python.eager.forwardprop_util import pack_tangents
+    from tensorflow.python.eager.record import could_possibly_record
+except ImportError:
+    could_possibly_record = pack_tangents = None
 
 
 class _TensorFlow:
@@ -183,10 +194,90 @@ def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
         return rule.value(*xs), gradient
 
     def call(*xs: Array) -> tuple[Array, ...]:
-        result: tuple[Array, ...] = function(*xs)
+        result: tuple[Array, ...] | None = (
+            _fused(rule, xs) if hasattr(rule, "fused_kernel") else None
+        )
+        if result is None:
+            quick = hasattr(rule, "first_order") and not tf.executing_eagerly()
+            result = (in_one_pass(rule) if quick else function)(*xs)
         return result
 
     return call
+
+
+# -- the fused kernels, for eager tensors in host memory -------------------------------------------
+
+
+def _views(xs: tuple[Array, ...]) -> tuple[Any, ...] | None:
+    """NumPy views without a copy, of eager tensors that no forward accumulator watches."""
+    if not all(concrete(x) for x in xs) or pack_tangents is None or pack_tangents(xs).tangents:
+        return None
+    return tuple([np.asarray(memoryview(x)) for x in xs if x.dtype in (tf.float32, tf.float64)])
+
+
+def _tensor(x: Any) -> Array:
+    """Without a copy where that pays; the kernels align their gradients as TensorFlow needs."""
+    if x.nbytes < 2**16:
+        return tf.constant(x)
+    return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+
+
+def _fused(rule: Any, xs: tuple[Array, ...]) -> tuple[Array, ...] | None:
+    views = _views(xs)
+    found = host.reduce(rule, views) if views is not None and len(views) == 2 else None
+    if found is None:
+        return None
+    results = [tf.constant(y) for y in (found.kl, found.mass_p, found.mass_q)]
+    if not could_possibly_record():
+        return tuple(results)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def function(*xs: Array) -> Any:
+        def gradient(g: Array, *constants: Array) -> Any:
+            return _fused_vjp(rule, g, xs)
+
+        return results, gradient
+
+    result: tuple[Array, ...] = tuple(function(*xs))
+    return result
+
+
+def _fused_vjp(rule: Any, g: Array, xs: tuple[Array, ...]) -> list[Array]:
+    """The cotangents by the kernels; their own derivatives by the formulas."""
+    views = _views((g, *xs))
+    found = host.reduce(rule, views[1:], (True, True)) if views else None
+    if found is None or not found.finite or views is None:
+        formulas: list[Array] = rule.vjp(g, (True, True), *xs)
+        return formulas
+
+    for d in found.gradients:
+        np.multiply(d, views[0], out=d)
+    cotangents = [_tensor(d) for d in found.gradients]
+    if not could_possibly_record():
+        return cotangents
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def function(g: Array, *xs: Array) -> Any:
+        def second(*upstream: Array) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch((g, *xs))
+                formulas = rule.vjp(g, (True, True), *xs)
+            return tape.gradient(formulas, (g, *xs), upstream)
+
+        return cotangents, second
+
+    result: list[Array] = function(g, *xs)
+    return result
+
+
+def fused(p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /) -> Array | None:
+    if not tf.executing_eagerly() or not tf.is_tensor(q):
+        return None
+    views = _views((p, q))
+    if views is None or len(views) != 2 or could_possibly_record():
+        return None
+    found = host.plain(*views, given, validate, None, (False, False))
+    return None if found is None else tf.constant(found[0])
 
 
 def concrete(x: Array, /) -> bool:

@@ -6,7 +6,11 @@ from typing import Any
 import torch
 from array_api_compat import torch as xp
 
+from unikl.kernels import torch_op
+
+from . import torch_fused
 from .generic import pick_float_dtype
+from .torch_fused import fused
 
 __all__ = [
     "asarray",
@@ -14,6 +18,7 @@ __all__ = [
     "concrete",
     "eps",
     "float_dtype",
+    "fused",
     "kernel",
     "largest",
     "max",
@@ -112,7 +117,12 @@ class _KernelWithJvp(_Kernel):
 def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
     def call(*xs: Array) -> tuple[Array, ...]:
         result: tuple[Array, ...]
-        if not torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and torch_op.serves(rule, *xs):
+            result = torch_op.reduce(rule, *xs)
+        elif not torch.compiler.is_compiling():
+            found = torch_fused.by_kernel(rule, xs)
+            if found is not None:
+                return found
             result = _KernelWithJvp.apply(rule, *xs)  # type: ignore[no-untyped-call]
         elif torch.is_grad_enabled() and any(x.requires_grad for x in xs):
             result = _Kernel.apply(rule, *xs)  # type: ignore[no-untyped-call]

@@ -2,7 +2,7 @@
 against its target."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backends import Array, Backend, get_backend
 from ..core import kl_divergence
@@ -66,10 +66,13 @@ def kl_standard_normal(
     name, spread = named[0], spreads[named[0]]
     room = get_backend(mean, spread)
     m, s = _floats(room, mean, spread)
-    if name == "std":
-        width = _width_of_std(room, s)
-    else:
-        width = _chi(room, 2 * s if name == "log_std" else s)
+    s = 2 * s if name == "log_std" else s
+    if name != "std" and free_bits is None and axis != ():
+        m, s = room.broadcast((m, s), ())
+        latent = LatentNormal(room, negative_axes(room, (m,), axis))
+        if latent.axis:
+            return room.xp.squeeze(room.kernel(latent)(m, s)[0], axis=latent.axis)
+    width = _width_of_std(room, s) if name == "std" else _chi(room, s)
     terms = 0.5 * (m * m + width)
     if free_bits is not None:
         terms = room.xp.where(terms < free_bits, free_bits, terms)
@@ -77,6 +80,46 @@ def kl_standard_normal(
         return terms
     axes = negative_axes(room, (terms,), axis)
     return room.xp.squeeze(room.sum(terms, axes), axis=axes) if axes else terms
+
+
+class LatentNormal(NamedTuple):
+    """KL(N(mean, exp(log_var)) || N(0, 1)) summed over `axis`: value, JVP and VJP, for a room."""
+
+    room: Backend
+    axis: tuple[int, ...]
+
+    @property
+    def fused_kernel(self) -> str:
+        """Which function of `unikl.kernels` does the same."""
+        return "latents"
+
+    def value(self, mean: Array, log_var: Array) -> tuple[Array, ...]:
+        """The divergence."""
+        terms = 0.5 * (mean * mean + _chi(self.room, log_var))
+        return (self.room.sum(terms, self.axis),)
+
+    def vjp(
+        self, g: Array, wanted: tuple[bool, bool], mean: Array, log_var: Array
+    ) -> list[Array | None]:
+        """The cotangents of the wanted arguments."""
+        partials = mean, 0.5 * _expm1(self.room, log_var)
+        return [g * d if want else None for d, want in zip(partials, wanted, strict=True)]
+
+    def jvp(
+        self, tangents: tuple[Array | None, Array | None], mean: Array, log_var: Array
+    ) -> Array:
+        """The derivative along the tangents (None: zero)."""
+        partials = mean, 0.5 * _expm1(self.room, log_var)
+        terms = [t * d for t, d in zip(tangents, partials, strict=True) if t is not None]
+        return self.room.sum(terms[0] if len(terms) == 1 else terms[0] + terms[1], self.axis)
+
+    def rows(
+        self, mean: Array, log_var: Array, wanted: tuple[bool, bool]
+    ) -> tuple[tuple[Array, ...], list[Array | None]]:
+        """One distribution in each row of a matrix: value and gradients."""
+        latent = LatentNormal(get_backend(mean, log_var), (-1,))
+        (kl,) = latent.value(mean, log_var)
+        return (kl,), latent.vjp(latent.room.xp.ones_like(kl), wanted, mean, log_var)
 
 
 def kl_sparsity(activations: Any, *, target: float = 0.05, axis: Axis = None) -> Array:
@@ -142,6 +185,14 @@ def _chi(room: Backend, d: Array) -> Array:
     near = xp.abs(d) < 1.4
     far = xp.where(near, 0.0, d)
     return xp.where(near, chi(room, xp.where(near, d, 0.0)), xp.expm1(far) - far)
+
+
+def _expm1(room: Backend, d: Array) -> Array:
+    """``exp(d) - 1``, consistent with `_chi`."""
+    xp = room.xp
+    near = xp.abs(d) < 1.4
+    small = xp.where(near, d, 0.0)
+    return xp.where(near, small + chi(room, small), xp.expm1(xp.where(near, 0.0, d)))
 
 
 def _width_of_std(room: Backend, std: Array) -> Array:
