@@ -5,14 +5,21 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 DIGITS := examples/digits.npz
 
-.PHONY: check test lint setup clean
+.PHONY: check test test-browser bench lint setup clean
 
 check: setup
 	$(BIN)/unikl kl $(DIGITS):teacher_logits $(DIGITS):student_logits --given logits --backend all
 	$(BIN)/unikl check
 
-test: setup
-	$(BIN)/python -m pytest -n 2 tests conformance
+test: setup .venv/triton
+	UNIKL_TRITON=.venv/triton $(BIN)/python -m pytest -n 2 tests conformance --ignore=tests/browser
+
+# In a real browser; installs Debian's chromium by apt and playwright by pip.
+test-browser: setup
+	PYTHON=$(BIN)/python bash tests/browser/run.sh
+
+bench: setup
+	$(BIN)/python -m benchmarks --docs docs/speed.md
 
 lint: setup
 	$(BIN)/ruff check
@@ -28,6 +35,11 @@ setup: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(PIP) "$$(grep '^torch==' constraints.txt)"
 	$(PIP) -e '.[all,cli,dev]'
+	touch $@
+
+# Apart from the rest: a process that has loaded TensorFlow aborts when Triton is imported.
+.venv/triton: .venv/.installed
+	$(PIP) --no-deps --target $@ "$$(grep '^triton==' constraints.txt)"
 	touch $@
 
 clean:
