@@ -32,8 +32,8 @@ def read_inputs(
 ) -> Inputs:
     """Check and convert the arguments of a divergence."""
     if where is None and _are_ready(room, p, q, given, axis):
-        one: Any = axis
-        return Inputs(p, q, (given, given), (one,), (p.dtype, q.dtype))
+        axes = _read_axis(axis, len(p.shape))
+        return Inputs(p, q, (given, given), axes, (p.dtype, q.dtype))
     forms = _read_forms(given)
     typed = [hasattr(x, "dtype") for x in (p, q)]
     like = p if typed[0] else q if typed[1] else None
@@ -69,6 +69,8 @@ def _are_ready(room: Backend, p: Any, q: Any, given: Any, axis: Any) -> bool:
         return False
     dtype = p.dtype
     if dtype != q.dtype or (dtype != room.xp.float32 and dtype != room.xp.float64):
+        return False
+    if room.asarray(p) is not p or room.asarray(q) is not q:
         return False
     shape = room.shape(p)
     if not shape or shape != room.shape(q) or None in shape:

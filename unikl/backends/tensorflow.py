@@ -210,7 +210,9 @@ def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
 
 def _views(xs: tuple[Array, ...]) -> tuple[Any, ...] | None:
     """NumPy views without a copy, of eager tensors that no forward accumulator watches."""
-    if not all(concrete(x) for x in xs) or pack_tangents is None or pack_tangents(xs).tangents:
+    if pack_tangents is None or not all(isinstance(x, tf.Tensor) and concrete(x) for x in xs):
+        return None
+    if pack_tangents(xs).tangents:
         return None
     return tuple([np.asarray(memoryview(x)) for x in xs if x.dtype in (tf.float32, tf.float64)])
 

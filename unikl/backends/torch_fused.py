@@ -126,7 +126,7 @@ def fused(p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /) ->
 def _in_two_passes(
     p: Array, q: Array, given: Any, validate: bool | None, rule_of: Any
 ) -> Array | None:
-    if p.dtype != q.dtype or p.shape != q.shape or type(given) is not str:
+    if p.dtype != q.dtype or p.shape != q.shape or p.device != q.device or type(given) is not str:
         return None
     if any(forward_ad.unpack_dual(x).tangent is not None for x in (p, q)):
         return None
@@ -152,7 +152,7 @@ def _half_on_host(
     """(KL, masses, gradients), or None: see `unikl.kernels.host.reduce_half`."""
     try:
         bits = [x.view(torch.int16).numpy().view("uint16") for x in (p, q)]
-    except RuntimeError:  # inside vmap or grad
+    except (RuntimeError, TypeError):  # inside vmap or grad; without numbers
         return None
     upstream = None if g is None else g.to(torch.float32).contiguous().view(-1).numpy()
     brain, cores = p.dtype == torch.bfloat16, torch.get_num_threads()

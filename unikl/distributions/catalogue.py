@@ -26,9 +26,9 @@ Closed forms of KL(p || q), by the families of p and q, as they are registered: 
 `python -m unikl.distributions.catalogue` prints.
 
 `unikl.distributions.kl(p, q)` computes them, for our own objects.
-`unikl.distributions.fallback.kl_divergence(p, q)` also takes those of torch.distributions,
+`unikl.kl_divergence(p, q)` also takes those of torch.distributions,
 TensorFlow Probability, NumPyro, Distrax and frozen ones of scipy.stats, and pairs without a closed
-form; `explain_kl(p, q)` says how it found the value, and what it may be off by:
+form; `unikl.explain_kl(p, q)` says how it found the value, and what it may be off by:
 
 1. `exact`: one of the formulas below;
 2. `exponential_family`: the Bregman divergence of the log-normaliser, for families that say theirs;

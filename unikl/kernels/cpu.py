@@ -26,6 +26,8 @@ from .log_rows import logs_row
 from .sums import BLOCK, add, divergence
 from .weight_rows import in_range, weight_sweep, weights_row, weights_row_with_gradients
 
+_FAR = 1e300  # that a mass is off; inf is said of rows that are left
+
 
 @loop
 def _latent_block(mean, log_var, dm, dv, c):  # type: ignore[no-untyped-def]
@@ -77,7 +79,7 @@ def _rows(linear, p, q, kl, mass_p, mass_q, dp, dq):  # type: ignore[no-untyped-
         if mass_p is not None:
             mass_p[r], mass_q[r] = total_p, total_q
         left = left or value != value
-        off = max(off, abs(total_p - 1), abs(total_q - 1))
+        off = max(off, min(_FAR, max(abs(total_p - 1), abs(total_q - 1))))
     return math.inf if left else off
 
 
@@ -99,7 +101,7 @@ def _half_rows(linear, brain, p, q, kl, mass_p, mass_q, dp, dq, upstream):  # ty
             encode(rows[3], factor, brain, dq[r])
         kl[r], mass_p[r], mass_q[r] = value, total_p, total_q
         left = left or value != value
-        off = max(off, abs(total_p - 1), abs(total_q - 1))
+        off = max(off, min(_FAR, max(abs(total_p - 1), abs(total_q - 1))))
     return math.inf if left else off
 
 

@@ -29,7 +29,8 @@ class Constants(NamedTuple):
     nan: Any
     inf: Any
     near: Any  # where |log(z/w)| is below this, the series of chi, at half of it
-    smallest: Any  # normal number
+    unit: Any  # for weights: leaves room below for differences of the smallest numbers
+    smallest: Any  # normal number, times the unit
     lowest: Any  # stands for -inf, so that differences stay finite
     exp_min: Any  # below, exp is 0
     exp_max: Any  # above, exp is inf
@@ -49,7 +50,9 @@ def _make_constants(dtype: type, ln2_hi: float, ln2_lo: float) -> Constants:
     chi = [c for k, c in enumerate(chi) if 2 * 0.7**k * c > small]
     lowest, exp_min = -float(info.max) / 8, math.log(float(info.smallest_normal)) + 0.01
     exp_max = np.nextafter(np.log(info.max), dtype(0))
-    numbers: list[Any] = [0, 0.5, 1, 2, 1 / 3, math.nan, math.inf, 1.4, info.smallest_normal]
+    numbers: list[Any] = [0, 0.5, 1, 2, 1 / 3, math.nan, math.inf, 1.4]
+    unit = 2.0 ** (round(math.log2(info.max)) // 4)
+    numbers += [unit, float(info.smallest_normal) * unit]
     numbers += [lowest, exp_min, exp_max, info.eps, 1 / math.log(2), ln2_hi, ln2_lo]
     numbers += [tuple(map(dtype, atanh)), tuple(map(dtype, chi))]
     return Constants(*[x if isinstance(x, tuple) else dtype(x) for x in numbers])

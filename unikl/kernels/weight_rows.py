@@ -12,13 +12,18 @@ from .sums import BLOCK, add, divergence
 
 @loop
 def _weight_block(p, q, s, t, dp, dq, c):  # type: ignore[no-untyped-def]
-    """Sums of the terms, of p, q and z - p; log(z/p) into dp, (z - p)/z into dq."""
+    """Sums of the terms, of p, q and z - p, times c.unit; log(z/p) into dp, (z - p)/z into dq.
+
+    The unit keeps differences of the smallest numbers normal: whoever loads a library compiled
+    for fast math has subnormals flushed to zero in the whole thread (XLA's threads do it, too).
+    """
     terms, mass_p, mass_q, excess = c.zero, c.zero, c.zero, c.zero
     for i in range(p.shape[0]):
-        term, raw, log, z = weight_term(p[i], q[i], s, t, c)
+        x, y = p[i] * c.unit, q[i] * c.unit
+        term, raw, log, z = weight_term(x, y, s, t, c)
         terms += term
-        mass_p += p[i]
-        mass_q += q[i]
+        mass_p += x
+        mass_q += y
         excess += raw
         if dp is not None:
             dp[i] = log
@@ -42,22 +47,24 @@ def weight_sweep(p, q, s, t, dp, dq, c):  # type: ignore[no-untyped-def]
             add(mass_q, u),
             add(excess, v),
         )
+    back = 1 / float(c.unit)
     return (
-        terms[0] + terms[1],
-        mass_p[0] + mass_p[1],
-        mass_q[0] + mass_q[1],
-        excess[0] + excess[1],
+        (terms[0] + terms[1]) * back,
+        (mass_p[0] + mass_p[1]) * back,
+        (mass_q[0] + mass_q[1]) * back,
+        (excess[0] + excess[1]) * back,
     )
 
 
 @loop
 def _excess_block(p, q, s, t, c):  # type: ignore[no-untyped-def]
-    """Sums of p, q and q s - p."""
+    """Sums of p, q and q s - p, times c.unit."""
     mass_p, mass_q, excess = c.zero, c.zero, c.zero
     for i in range(p.shape[0]):
-        mass_p += p[i]
-        mass_q += q[i]
-        excess += raw_difference(p[i], q[i], s, t)
+        x, y = p[i] * c.unit, q[i] * c.unit
+        mass_p += x
+        mass_q += y
+        excess += raw_difference(x, y, s, t)
     return mass_p, mass_q, excess
 
 
@@ -67,14 +74,18 @@ def _excess_sweep(p, q, s, t, c):  # type: ignore[no-untyped-def]
     for o in range(0, p.shape[0], BLOCK):
         x, y, v = _excess_block(p[o : o + BLOCK], q[o : o + BLOCK], s, t, c)
         mass_p, mass_q, excess = add(mass_p, x), add(mass_q, y), add(excess, v)
-    return mass_p[0] + mass_p[1], mass_q[0] + mass_q[1], excess[0] + excess[1]
+    back = 1 / float(c.unit)
+    return (
+        (mass_p[0] + mass_p[1]) * back,
+        (mass_q[0] + mass_q[1]) * back,
+        (excess[0] + excess[1]) * back,
+    )
 
 
 @inner
 def in_range(mass, c):  # type: ignore[no-untyped-def]
-    """Is there room for the differences of the smallest parts of the mass?  (False for NaN.)"""
-    room = math.sqrt(math.sqrt(c.smallest))
-    return room < mass < 1 / room
+    """Is there room for the unit, and for the ratio of two masses?  (False for NaN.)"""
+    return 1 / float(c.unit) < mass < float(c.unit)
 
 
 @inner
