@@ -217,6 +217,20 @@ def test_a_long_row_is_split_over_threads(monkeypatch: pytest.MonkeyPatch) -> No
     assert np.isinf(found.kl[0, 0])
 
 
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_large_gradients_in_tensorflow(axis: int) -> None:
+    tf = pytest.importorskip("tensorflow")
+    x, y = inputs("logits", np.float32, (0.3, 1.0, 0.0), (300, 200))
+    p, q = tf.constant(x), tf.constant(y)
+    with tf.GradientTape() as tape:
+        tape.watch([p, q])
+        loss = tf.reduce_sum(3 * kl_divergence(p, q, given="logits", axis=axis))
+    expected = host.reduce(rule("logits", (axis if axis < 0 else -2,)), (x, y), (True, True))
+    assert expected is not None
+    for d, e in zip(tape.gradient(loss, [p, q]), expected.gradients, strict=True):
+        np.testing.assert_array_equal(d, 3 * e)
+
+
 def test_gradients_are_aligned_for_tensorflow() -> None:
     for n in (1, 3, 1000):
         p, q = inputs("probs", np.float32, (0.3, 1.0, 0.0), (n, 5))

@@ -219,7 +219,7 @@ def _views(xs: tuple[Array, ...]) -> tuple[Any, ...] | None:
 
 def _tensor(x: Any) -> Array:
     """Without a copy where that pays; the kernels align their gradients as TensorFlow needs."""
-    if x.nbytes < 2**16:
+    if x.nbytes < 2**16 or not x.flags.c_contiguous:
         return tf.constant(x)
     return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
 
