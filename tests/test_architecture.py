@@ -34,7 +34,14 @@ class Rule(NamedTuple):
 
 
 _CORE = Rule(
-    ("unikl.backends", "unikl.inputs", "unikl.numerics", "unikl.onepass", "unikl.validation")
+    (
+        "unikl.backends",
+        "unikl.inputs",
+        "unikl.numerics",
+        "unikl.onepass",
+        "unikl.pairs",
+        "unikl.validation",
+    )
 )
 _SUITE = ("unikl", "unikl.agreement", "unikl.agreement.*")
 _DISTRIBUTIONS = (*_CORE.house, "unikl.core", "unikl.distributions", "unikl.distributions.*")
@@ -52,6 +59,7 @@ RULES = {
     "unikl/inputs.py": _CORE,
     "unikl/numerics.py": _CORE,
     "unikl/onepass.py": _CORE,
+    "unikl/pairs.py": _CORE,
     "unikl/validation.py": _CORE,
     "unikl/backends/__init__.py": Rule(()),  # the door: see test_the_door_imports_rooms_late
     "unikl/backends/generic.py": Rule((), ("array_api_compat",), ("numpy",)),

@@ -14,8 +14,9 @@ from .core import kl_divergence
 from .explain import explain
 from .identify import identify
 from .metrics import KLMetric
+from .state import KLState
 
-__all__ = ["KLMetric", "explain", "explain_kl", "identify", "kl_divergence"]
+__all__ = ["KLMetric", "KLState", "explain", "explain_kl", "identify", "kl_divergence"]
 __version__ = "0.1.0"
 
 

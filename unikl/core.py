@@ -10,13 +10,9 @@ because the diffs sum to zero.  Every term is non-negative, so the sum is well c
 never negative.  Close to w = z the term is ``w psi(u)`` with ``u = z/w - 1``, or ``w chi(d)``
 with ``d = log(z/w)``, both from series without cancellation.
 
-Two leaves make a `Pair`: from weights (`probs`, `counts`) and from logarithms (`logits`,
-`log_probs`; a mixed pair takes the logarithm of its weights).  Each first divides out a rounded
-estimate of the ratio of the totals, exactly (an error-free product, an error-free difference),
-then measures what is left of it from the data and removes that too.  A rounding error in a
-normalisation is common to all categories, so it cancels to first order in the divergence.
+A `Pair` is made by one of two leaves (`pairs`), from weights or from logarithms.
 
-The derivatives stand below the leaves, in the same terms:
+The derivatives, in the same terms:
 
     weights:     dKL/dp_i = -(log_ratio_i + KL) / sum p,     dKL/dq_i = diff_i / (z_i sum q)
     logarithms:  dKL/da_i = -w_i (log_ratio_i + KL),         dKL/db_i = diff_i
@@ -31,119 +27,12 @@ from typing import Any, NamedTuple
 
 from .backends import FUSED, Array, Backend, get_backend
 from .inputs import LINEAR, Form, Inputs, read_inputs
-from .numerics import chi, difference, psi, scaled_difference
+from .numerics import difference
 from .onepass import Branch, from_logs, from_weights, large_from_weights
+from .pairs import Pair, log, pair_from_logs, pair_from_weights
 from .validation import check_result, should_validate
 
 __all__ = ["kl_divergence"]
-
-# Where |log(z/w)| is below this, chi's series; beyond, the plain difference.
-_NEAR = 1.4
-
-
-# -- p and q in one picture -----------------------------------------------------------------------
-
-
-class Pair(NamedTuple):
-    """p and q, both with the same `total` over the axis."""
-
-    w: Array  # p
-    z: Array  # q
-    diff: Array  # z - w, accurate when they nearly agree
-    log_ratio: Array  # log(z / w), likewise; 0 where p or q is 0
-    term: Array  # the contribution to the divergence, without the infinite ones
-    lost: Array  # p > 0 = q: an infinite contribution
-    total: Array  # of w, and of z; one number a row, like those below
-    scale: Array  # about the ratio of the masses; NaN where there is no distribution
-    mass_p: Array  # the total of the weights as given
-    mass_q: Array
-
-
-def _pair_from_weights(
-    room: Backend, p: Array, q: Array, axis: tuple[int, ...], given: tuple[str, str]
-) -> Pair:
-    xp = room.xp
-    unit_p, unit_q = (
-        _power_of_two(room, x, axis, form) for x, form in ((p, given[0]), (q, given[1]))
-    )
-    p, q = _without_negatives(xp, p) * unit_p, _without_negatives(xp, q) * unit_q
-    mass_p, mass_q = room.sum(p, axis), room.sum(q, axis)
-    scale = room.stop_gradient(mass_p / mass_q)
-    raw = scaled_difference(room, q, scale, p)  # q scale - p, exact where they nearly agree
-    v = room.sum(raw, axis) / mass_p  # the true ratio of the totals is scale (1 + v)
-
-    on = (p > 0) & (q > 0)
-    safe = xp.where(on, p, 1.0)
-    u = (raw / safe - v) / (1 + v)
-    near = on & (u > -0.5) & (u < 1)
-    psi_near, log_near = psi(room, xp.where(near, u, 0.0))
-    far = on & ~near
-    ratio = xp.where(far, q / safe * scale, 1.0)
-    log_far = xp.where(far, xp.log(ratio) - xp.log1p(v), 0.0)
-
-    diff = xp.where(near, p * u, (raw - v * p) / (1 + v))
-    log_ratio = xp.where(near, log_near, log_far)
-    term = xp.where(near, p * psi_near, diff - p * log_ratio)
-    z, lost = q * (scale / (1 + v)), (p > 0) & (q == 0)
-    return Pair(p, z, diff, log_ratio, term, lost, mass_p, scale, mass_p / unit_p, mass_q / unit_q)
-
-
-def _pair_from_logs(room: Backend, a: Array, b: Array, axis: tuple[int, ...]) -> Pair:
-    xp, hold = room.xp, room.stop_gradient
-    top_a, top_b = hold(room.max(a, axis)), hold(room.max(b, axis))
-    exp_a, exp_b = xp.exp(a - top_a), xp.exp(b - top_b)
-    mass_a, mass_b = room.sum(exp_a, axis), room.sum(exp_b, axis)
-    w = exp_a / mass_a
-
-    # h = log(z / w) = b - a - (shift + rest): nothing lost but the rounding of the masses.
-    top, top_rest = difference(top_b, top_a)
-    shift, rest = difference(top, -hold(xp.log(mass_b / mass_a)))
-    rest = rest + top_rest
-    on = (a > -math.inf) & (b > -math.inf)
-    hi, lo = difference(xp.where(on, b, 0.0), xp.where(on, a, 0.0))
-    h = ((hi - shift) - rest) + hold(lo)
-
-    # So w exp(h) is z up to a common factor 1 + s; if exp(h) is large, z comes from b itself.
-    near = on & (xp.abs(h) < _NEAR)
-    h_near = xp.where(near, h, 0.0)
-    z_raw = exp_b * (hold(mass_a) / (mass_a * hold(mass_b)))
-    s = room.sum(xp.where(near, w * (h_near + chi(room, h_near)), z_raw - w), axis)
-    z = z_raw / (1 + s)
-    log_ratio = xp.where(on, h - xp.log1p(s), 0.0)
-
-    d = xp.where(near, log_ratio, 0.0)
-    chi_d = chi(room, d)
-    diff = xp.where(near, w * (d + chi_d), z - w)
-    term = xp.where(near, w * chi_d, diff - w * log_ratio)
-    lost = (a > -math.inf) & (b == -math.inf)
-    total_a, total_b = mass_a * xp.exp(top_a), mass_b * xp.exp(top_b)
-    one = xp.ones_like(mass_a)
-    return Pair(w, z, diff, log_ratio, term, lost, one, shift, total_a, total_b)
-
-
-def _power_of_two(room: Backend, x: Array, axis: tuple[int, ...], form: str) -> Array:
-    """A factor that leaves room: below, for differences of the smallest numbers (JAX and
-    TensorFlow flush subnormals to zero); above and below, for the ratios of counts of any total.
-    """
-    xp, bits = room.xp, round(math.log2(room.largest(x.dtype)))
-    usual, limit = 2.0 ** (bits // 4), 2.0 ** (3 * bits // 8)
-    if form == "probs":
-        return usual
-    top = room.stop_gradient(room.max(x, axis))
-    lower = xp.where(top > limit, 1 / usual, usual * xp.ones_like(top))
-    return xp.where(top < 1 / limit, usual**3, lower)
-
-
-def _without_negatives(xp: Any, x: Array) -> Array:
-    return xp.where(x < 0, math.nan, x)
-
-
-def _log(xp: Any, x: Array) -> Array:
-    """log x, -inf at 0 and NaN below, with a derivative that is finite at 0."""
-    positive = x > 0
-    log_x = xp.where(positive, xp.log(xp.where(positive, x, 1.0)), math.nan)
-    return xp.where(x == 0, -math.inf, log_x)
-
 
 # -- the value and its derivatives ----------------------------------------------------------------
 
@@ -170,11 +59,11 @@ class Reduction(NamedTuple):
     def pair(self, p: Array, q: Array) -> Pair:
         """Both arguments in one picture."""
         if self.linear == (True, True):
-            return _pair_from_weights(self.room, p, q, self.axis, self.given)
+            return pair_from_weights(self.room, p, q, self.axis, self.given)
         xp = self.room.xp
-        a = _log(xp, p) if self.linear[0] else p
-        b = _log(xp, q) if self.linear[1] else q
-        pair = _pair_from_logs(self.room, a, b, self.axis)
+        a = log(xp, p) if self.linear[0] else p
+        b = log(xp, q) if self.linear[1] else q
+        pair = pair_from_logs(self.room, a, b, self.axis)
         if self.linear[0]:
             pair = pair._replace(mass_p=self.room.sum(p, self.axis))
         if self.linear[1]:
@@ -259,7 +148,7 @@ class Reduction(NamedTuple):
         mean = room.sum(pair.w * pair.log_ratio, self.axis) / pair.total
         excess = pair.log_ratio - mean
         if not self.linear[0]:
-            b = _log(xp, q) if self.linear[1] else q
+            b = log(xp, q) if self.linear[1] else q
             return self._two_factors(self._partial_log_p(pair, p, b, excess), pair.lost, 1)
         # At p = 0 < q the derivative is -inf: give the one at the smallest normal number.
         tiny = math.log(room.smallest_normal(p.dtype))

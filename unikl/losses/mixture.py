@@ -18,9 +18,10 @@ import math
 from typing import Any, NamedTuple
 
 from ..backends import Array, Backend, get_backend
-from ..core import Pair, Reduction, kl_divergence, log_of_base
+from ..core import Reduction, kl_divergence, log_of_base
 from ..inputs import read_inputs
 from ..numerics import psi
+from ..pairs import Pair
 from ..validation import check_result, should_validate
 from .reduction import Axis, Forms
 
