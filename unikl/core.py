@@ -28,8 +28,9 @@ from typing import Any, NamedTuple
 from .backends import FUSED, Array, Backend, get_backend
 from .inputs import LINEAR, Form, Inputs, read_inputs
 from .numerics import difference
-from .onepass import Branch, from_logs, from_weights, large_from_weights
+from .onepass import Branch, from_logs, from_weights
 from .pairs import Pair, log, pair_from_logs, pair_from_weights
+from .plain_sums import large_from_logs, large_from_weights
 from .validation import check_result, should_validate
 
 __all__ = ["kl_divergence"]
@@ -50,11 +51,10 @@ class Reduction(NamedTuple):
         return self.given[0] in LINEAR, self.given[1] in LINEAR
 
     @property
-    def fused_kernel(self) -> str | None:
+    def fused_kernel(self) -> str:
         """Which function of `unikl.kernels` does the same."""
-        if self.linear[0] != self.linear[1]:
-            return None
-        return "weights" if self.linear[0] else "logs"
+        names = ["weights" if linear else "logs" for linear in self.linear]
+        return names[0] if names[0] == names[1] else "_".join(names)
 
     def pair(self, p: Array, q: Array) -> Pair:
         """Both arguments in one picture."""
@@ -120,12 +120,15 @@ class Reduction(NamedTuple):
         rows, partials = one_pass(self.room, p, q, self.axis, wanted)
         return branch(rows.exact, (*rows[:3], *partials), careful)
 
-    def large(self, p: Array, q: Array) -> tuple[Array, tuple[Array, ...]] | None:
-        """Where the divergence is not small: whether it is not, and the value and the masses."""
-        if self.linear != (True, True):
+    def large(
+        self, wanted: tuple[bool, bool], p: Array, q: Array
+    ) -> tuple[Array, tuple[Array, ...]] | None:
+        """What `first_order` gives, where the divergence is not small; and where that is."""
+        if self.linear[0] != self.linear[1]:
             return None
-        rows = large_from_weights(self.room, p, q, self.axis)
-        return rows.exact, rows[:3]
+        form = large_from_weights if self.linear[0] else large_from_logs
+        rows, partials = form(self.room, p, q, self.axis, wanted)
+        return rows.exact, (*rows[:3], *partials)
 
     def _partials(
         self, wanted: tuple[bool, bool], p: Array, q: Array
@@ -172,14 +175,17 @@ class Reduction(NamedTuple):
         h = h - room.stop_gradient(room.sum(pair.w * h, self.axis))  # what centre's rounding left
         finite = room.sum(xp.where(pair.lost, pair.w, 0.0), self.axis) == 0
         excess = xp.where(finite, h - room.sum(pair.w * h, self.axis), excess)
-        heavy = finite & (pair.w > 0.5)
-        partial = xp.where(heavy, 0.0, -pair.w * excess)
-        return xp.where(heavy, -room.sum(partial, self.axis), partial)
+        return self._balanced(-pair.w * excess, finite & (pair.w > 0.5))
+
+    def _balanced(self, partial: Array, heavy: Array) -> Array:
+        """Derivatives that sum to zero: the heavy category gets what the others leave."""
+        partial = self.room.xp.where(heavy, 0.0, partial)
+        return self.room.xp.where(heavy, -self.room.sum(partial, self.axis), partial)
 
     def _partial_q(self, pair: Pair, p: Array, q: Array) -> tuple[Array, Array]:
         xp = self.room.xp
         if not self.linear[1]:
-            return pair.diff, xp.ones_like(pair.mass_q)
+            return self._balanced(pair.diff, pair.w > 0.5), xp.ones_like(pair.mass_q)
         positive = pair.z > 0
         # 1 - w/z, whose mean is 0 but for a rounding error common to all.
         mean = self.room.stop_gradient(self.room.sum(pair.diff, self.axis) / pair.total)

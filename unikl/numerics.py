@@ -16,7 +16,7 @@ from typing import Any
 
 from .backends import Array, Backend
 
-__all__ = ["chi", "difference", "psi", "scaled_difference", "series_of_atanh"]
+__all__ = ["chi", "difference", "exp_below", "psi", "scaled_difference", "series_of_atanh"]
 
 
 def psi(room: Backend, u: Array) -> tuple[Array, Array]:
@@ -81,6 +81,14 @@ def difference(x: Array, y: Array) -> tuple[Array, Array]:
     hi = x - y
     back = hi - x
     return hi, (x - (hi - back)) - (y + back)
+
+
+def exp_below(room: Backend, a: Array, top: Array) -> Array:
+    """exp(a - top), with the rounding of the difference made good: it is up to |a - top| eps/2."""
+    xp = room.xp
+    empty = a == -math.inf
+    hi, lo = difference(xp.where(empty, top, a), top)
+    return xp.where(empty, 0.0, xp.exp(hi) * (1 + room.stop_gradient(lo)))
 
 
 def scaled_difference(room: Backend, q: Array, scale: Array, p: Array) -> Array:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .backends import Array, Backend
-from .numerics import chi, difference, psi, series_of_atanh
+from .numerics import chi, difference, exp_below, psi, series_of_atanh
 
 __all__ = [
     "Branch",
@@ -33,10 +33,10 @@ __all__ = [
     "centred",
     "from_logs",
     "from_weights",
-    "large_from_weights",
     "log_partials",
     "log_rows",
     "log_terms",
+    "unit_of",
     "weight_partials",
     "weight_rows",
     "weight_terms",
@@ -46,8 +46,9 @@ __all__ = [
 Branch = Callable[[Array, tuple[Array, ...], Callable[[], tuple[Array, ...]]], tuple[Array, ...]]
 
 _NEAR = 1.4  # as in core: |log(z/w)| for chi's series
-_LARGE = 0.45  # of 1 + |log(Q / P)|: a divergence that is not small
-_CENTRED = 0.25  # how small a derivative may be beside the mean that is taken off
+# How small a derivative may be beside what its mean is the difference of, in many categories, and
+# how much more in one.
+_CENTRED = 0.25, 0.75
 
 
 class Rows(NamedTuple):
@@ -57,7 +58,7 @@ class Rows(NamedTuple):
     mass_p: Array
     mass_q: Array
     exact: Array
-    v: Array  # D / P
+    v: Array  # D / P (in `plain_sums` log(Q / P))
     mean: Array  # of log(z/w) as the terms have it, with p's weights
 
 
@@ -74,7 +75,7 @@ class WeightTerms(NamedTuple):
     term: Array
 
 
-def _unit(room: Backend, p: Array) -> tuple[float, float]:
+def unit_of(room: Backend, p: Array) -> tuple[float, float]:
     """The factor, and the largest mass that it suits (the smallest is the inverse); see core."""
     bits = round(math.log2(room.largest(p.dtype)))
     return 2.0 ** (bits // 4), 2.0 ** (3 * bits // 8)
@@ -83,7 +84,7 @@ def _unit(room: Backend, p: Array) -> tuple[float, float]:
 def weight_terms(room: Backend, p: Array, q: Array) -> WeightTerms:
     """The terms of I."""
     xp = room.xp
-    unit, _ = _unit(room, p)
+    unit, _ = unit_of(room, p)
     p, q = p * unit, q * unit
     raw = q - p
     near = (raw > -0.5 * p) & (raw < p)
@@ -98,7 +99,7 @@ def weight_terms(room: Backend, p: Array, q: Array) -> WeightTerms:
 
 def weight_rows(room: Backend, mass_p: Array, excess: Array, terms: Array) -> Rows:
     """From the sums of p, of q - p, and of the terms."""
-    unit, limit = _unit(room, mass_p)
+    unit, limit = unit_of(room, mass_p)
     v, mean_term = excess / mass_p, terms / mass_p * (1 / unit)
     kl, exact = _check(room, mean_term, v)
     mass_q = mass_p * (1 + v)
@@ -116,31 +117,13 @@ def weight_partials(
     partials = []
     if wanted[0]:
         # At p = 0 < q as at the smallest normal number; where both are 0, log(z/w) counts as 0.
-        at_tiny = math.log(room.smallest_normal(p.dtype)) + math.log(_unit(room, p)[0])
+        at_tiny = math.log(room.smallest_normal(p.dtype)) + math.log(unit_of(room, p)[0])
         from_tiny = xp.where(q == 0, xp.log1p(rows.v), -at_tiny)
         excess = terms.log_ratio + (xp.where(p == 0, from_tiny, 0.0) - rows.mean)
         partials.append(-excess / rows.mass_p)
     if wanted[1]:
         partials.append(xp.where(q == 0, 1.0, (raw - rows.v * p) / q) / rows.mass_q)
     return partials
-
-
-def large_from_weights(room: Backend, p: Array, q: Array, axis: tuple[int, ...]) -> Rows:
-    """KL = sum_i p_i log(p_i / q_i) / P + log(Q / P), exact where it is not small.
-
-    Its rounding error is about one eps of the summands.  Written with sums, products and one
-    logarithm only, which compilers add up in one pass.
-    """
-    xp = room.xp
-    # The smallest number where p is 0, else 0: so log(p/q) is finite there, whatever q is.
-    empty = xp.maximum(room.smallest_normal(p.dtype) - xp.abs(p), 0.0)
-    moment = room.sum(p * xp.log((p + empty) / (q + empty)), axis)
-    mass_p, mass_q = room.sum(p, axis), room.sum(q, axis)
-    rest = xp.log(mass_q / mass_p)
-    kl = moment / mass_p + rest
-    negative = room.max(-xp.minimum(p, q), axis) > 0
-    exact = (kl >= _LARGE * (1 + xp.abs(rest))) & (kl < math.inf) & ~negative
-    return Rows(kl, mass_p, mass_q, exact, rest, -moment / mass_p)
 
 
 def from_weights(
@@ -178,7 +161,8 @@ class LogTerms(NamedTuple):
 def log_terms(room: Backend, a: Array, b: Array, of: Normalisers) -> LogTerms:
     """The terms of I, for P = 1."""
     xp = room.xp
-    w, z = xp.exp(a - of.top_a) * (1 / of.mass_a), xp.exp(b - of.top_b) * (1 / of.mass_b)
+    w = exp_below(room, a, of.top_a) * (1 / of.mass_a)
+    z = exp_below(room, b, of.top_b) * (1 / of.mass_b)
     # h = log(z / w), up to the rounding of the masses, which v makes good.
     top, top_rest = difference(of.top_b, of.top_a)
     shift, rest = difference(top, -xp.log(of.mass_b / of.mass_a))
@@ -209,18 +193,20 @@ def log_partials(rows: Rows, terms: LogTerms, wanted: tuple[bool, bool]) -> list
     return partials
 
 
-def centred(room: Backend, rows: Rows, sizes: list[Array], wanted: tuple[bool, bool]) -> Array:
+def centred(
+    room: Backend, rows: Rows, of: Normalisers, sizes: list[Array], wanted: tuple[bool, bool]
+) -> Array:
     """Are these derivatives exact too, whose absolute values have the sums `sizes`?
 
     Not where the heavy categories all have nearly the same ratio: there h - mean and
-    raw - v w cancel.
+    raw - v w cancel, or the mean itself does, which is v - T.  In many categories the rounding
+    errors average out, in a single heavy one they do not.
     """
-    exact, means = (
-        rows.exact,
-        [m for m, want in zip((rows.mean, rows.v), wanted, strict=True) if want],
-    )
-    for size, mean in zip(sizes, means, strict=True):
-        exact = exact & (size >= _CENTRED * room.xp.abs(mean))
+    exact, v = rows.exact, room.xp.abs(rows.v)
+    least = _CENTRED[0] + _CENTRED[1] / of.mass_a  # whose inverse is the largest weight
+    parts = [part for part, want in zip((v + rows.kl, v), wanted, strict=True) if want]
+    for size, part in zip(sizes, parts, strict=True):
+        exact = exact & (size >= least * part)
     return exact
 
 
@@ -229,13 +215,13 @@ def from_logs(
 ) -> tuple[Rows, list[Array]]:
     """KL and the wanted partial derivatives."""
     top_a, top_b = room.max(a, axis), room.max(b, axis)
-    masses = [room.sum(room.xp.exp(x - top), axis) for x, top in ((a, top_a), (b, top_b))]
+    masses = [room.sum(exp_below(room, x, top), axis) for x, top in ((a, top_a), (b, top_b))]
     of = Normalisers(top_a, top_b, *masses)
     terms = log_terms(room, a, b, of)
     rows = log_rows(room, of, room.sum(terms.raw, axis), room.sum(terms.term, axis))
     partials = log_partials(rows, terms, wanted)
     sizes = [room.sum(room.xp.abs(d), axis) for d in partials]
-    rows = rows._replace(exact=centred(room, rows, sizes, wanted))
+    rows = rows._replace(exact=centred(room, rows, of, sizes, wanted))
     return rows, partials
 
 

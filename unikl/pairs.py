@@ -12,7 +12,7 @@ import math
 from typing import Any, NamedTuple
 
 from .backends import Array, Backend
-from .numerics import chi, difference, psi, scaled_difference
+from .numerics import chi, difference, exp_below, psi, scaled_difference
 
 __all__ = ["NEAR", "Masses", "Pair", "log", "pair_from_logs", "pair_from_weights"]
 
@@ -83,7 +83,7 @@ def pair_from_logs(room: Backend, a: Array, b: Array, axis: tuple[int, ...]) -> 
     """The leaf for logarithms ("logits", "log_probs"), up to a constant a row."""
     xp, hold = room.xp, room.stop_gradient
     top_a, top_b = hold(room.max(a, axis)), hold(room.max(b, axis))
-    exp_a, exp_b = _exp_below(room, a, top_a), _exp_below(room, b, top_b)
+    exp_a, exp_b = exp_below(room, a, top_a), exp_below(room, b, top_b)
     mass_a, mass_b = room.sum(exp_a, axis), room.sum(exp_b, axis)
     w = exp_a / mass_a
 
@@ -119,14 +119,6 @@ def log(xp: Any, x: Array) -> Array:
     positive = x > 0
     log_x = xp.where(positive, xp.log(xp.where(positive, x, 1.0)), math.nan)
     return xp.where(x == 0, -math.inf, log_x)
-
-
-def _exp_below(room: Backend, a: Array, top: Array) -> Array:
-    """exp(a - top), with the rounding of the difference made good: it is up to |a - top| eps/2."""
-    xp = room.xp
-    empty = a == -math.inf
-    hi, lo = difference(xp.where(empty, top, a), top)
-    return xp.where(empty, 0.0, xp.exp(hi) * (1 + room.stop_gradient(lo)))
 
 
 def _power_of_two(room: Backend, x: Array, axis: tuple[int, ...], form: str) -> Array:

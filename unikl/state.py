@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from .backends import Array, Backend, get_backend
 from .core import Reduction, log_of_base
 from .inputs import Form, read_inputs
-from .numerics import chi, difference
+from .numerics import chi, difference, exp_below
 from .pairs import NEAR
 
 __all__ = ["KLState", "merge_numbers"]
@@ -196,7 +196,7 @@ class _Fold(_ValueOnly):
         top = room.max(xp.where(has_p, of.top, -math.inf), axis)
         top_q = room.max(xp.where(only_q, of.top, -math.inf), axis)
         top = xp.where(top > -math.inf, top, xp.where(top_q > -math.inf, top_q, 0.0))
-        below = xp.exp(xp.where(has_q | has_p, of.top - top, -math.inf))
+        below = exp_below(room, xp.where(has_q | has_p, of.top, -math.inf), top)
         mass = room.sum(of.mass * xp.where(has_p, below, 1.0), axis)
         safe_mass = xp.where(mass > 0, mass, 1.0)
         w = xp.where(has_p, of.mass * below, 0.0) / safe_mass

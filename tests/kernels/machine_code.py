@@ -19,8 +19,13 @@ def count(kernel: Any, dtype: type, gradients: bool) -> dict[str, int]:
     """Packed and scalar arithmetic of one kernel, compiled here and now."""
     x: Any = np.full((2, 50), 0.02, dtype)
     grads = (np.empty_like(x), np.empty_like(x)) if gradients else (None, None)
+    if "_logs" in kernel.py_func.__name__:
+        grads = (None, grads[1])  # there is no gradient in the weights
     fresh = njit(nogil=True, error_model="numpy")(kernel.py_func)
-    fresh(x, x.copy(), np.empty(2, dtype), None, None, *grads)
+    if kernel.py_func.__name__.endswith("_gradients"):
+        fresh(x, x.copy(), np.ones((2, cpu.SAVED)), np.ones(2, dtype), *grads)
+    else:
+        fresh(x, x.copy(), np.empty(2, dtype), None, None, *grads, None)
     code = "".join(fresh.inspect_asm().values())
     suffix = "s" if dtype is np.float32 else "d"
     return {kind: len(re.findall(_OPERATION + kind + suffix, code)) for kind in ("p", "s")}

@@ -152,7 +152,9 @@ def test_several_category_axes_and_vmap() -> None:
     np.testing.assert_allclose(jax.vmap(rows, 1, 1)(p, q), expected, rtol=2e-6)
     first = jax.jit(jax.vmap(lambda q: _reduce(wanted=BOTH)(p[0], q)[4]))
     assert CALL in first.lower(q).as_text()
-    np.testing.assert_allclose(first(q)[0], _reduce(wanted=BOTH)(p[0], q[0])[4], rtol=1e-6)
+    gradient = np.asarray(_reduce(wanted=BOTH)(p[0], q[0])[4])
+    in_eps = np.linalg.norm(first(q)[0] - gradient, axis=-1) / np.linalg.norm(gradient, axis=-1)
+    assert (in_eps < 8 * np.finfo(np.float32).eps).all()
     folded = partial(ffi.by_kernel, _formula, _rule(axis=(-2, -1)), NONE)
     assert folded(p, q)[0].shape == (5, 1, 1)
     np.testing.assert_allclose(

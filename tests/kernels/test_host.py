@@ -18,7 +18,7 @@ from conformance import reference
 from unikl import kl_divergence
 from unikl.backends import numpy as room
 from unikl.core import Reduction
-from unikl.kernels import host
+from unikl.kernels import host, left
 
 pytest.importorskip("numba")
 
@@ -134,7 +134,7 @@ def test_zeros_stay_in_the_kernel(form: str, monkeypatch: pytest.MonkeyPatch) ->
     def fail(*args: Any) -> Any:
         raise AssertionError("sent to the core")
 
-    monkeypatch.setattr(host, "_redo", fail)
+    monkeypatch.setattr(left, "values", fail)
     with np.errstate(all="ignore"):
         found = host.reduce(rule(form), (p, q))
         assert found is not None
@@ -168,16 +168,19 @@ def test_half_precision_is_computed_in_float32(form: str, name: str) -> None:
     p, q = (x.astype(dtype) for x in inputs(form, np.float32, (0.3, 1.0, 0.0), (5, 40)))
     g = np.array([1, -0.3, 0.7, 2, 0], np.float32)
     bits = p.view(np.uint16), q.view(np.uint16)
-    half = host.reduce_half(*bits, name == "bfloat16", form, (True, True), g, None)
-    full = host.reduce(rule(form), (p.astype(np.float32), q.astype(np.float32)), (True, True))
+    how = name == "bfloat16", form
+    half = host.reduce_half(*bits, *how, True, None)
     assert half is not None
+    grads = host.gradients_half(*bits, *how, half[3], g, (True, True), None)
+    full = host.reduce(rule(form), (p.astype(np.float32), q.astype(np.float32)), (True, True))
+    assert grads is not None
     assert full is not None
     np.testing.assert_array_equal(half[0], full.kl)
-    for mine, theirs in zip(half[3:], full.gradients, strict=True):
+    for mine, theirs in zip(grads, full.gradients, strict=True):
         rounded = (theirs * g[:, None]).astype(dtype)
         np.testing.assert_array_equal(mine.view(dtype).astype(float), rounded.astype(float))
     q[3, 2] = np.nan
-    assert host.reduce_half(*bits, name == "bfloat16", form, (False, False), None, None) is None
+    assert host.reduce_half(*bits, *how, False, None) is None
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
@@ -228,11 +231,12 @@ def test_large_gradients_in_tensorflow(axis: int) -> None:
     expected = host.reduce(rule("logits", (axis if axis < 0 else -2,)), (x, y), (True, True))
     assert expected is not None
     for d, e in zip(tape.gradient(loss, [p, q]), expected.gradients, strict=True):
-        np.testing.assert_array_equal(d, 3 * e)
+        size = np.linalg.norm(e, axis=axis)  # other machine code, so other roundings
+        assert (np.linalg.norm(d - 3 * e, axis=axis) < 8 * np.finfo(np.float32).eps * size).all()
 
 
 def test_gradients_are_aligned_for_tensorflow() -> None:
-    for n in (1, 3, 1000):
+    for n in (3277, 5000, 10001):
         p, q = inputs("probs", np.float32, (0.3, 1.0, 0.0), (n, 5))
         found = host.reduce(rule("probs"), (p, q), (True, True))
         assert found is not None

@@ -144,7 +144,8 @@ def _find_home(classes: tuple[type, ...]) -> Home:
         names = " and ".join([_name(cls) for cls, _ in found.values()])
         raise TypeError(
             f"all arrays must come from one library, got {names}; convert one of them first "
-            "(numpy.asarray, torch.as_tensor, jax.numpy.asarray, tensorflow.convert_to_tensor)"
+            "(numpy.asarray, torch.as_tensor, jax.numpy.asarray, tensorflow.convert_to_tensor, "
+            "dask.array.from_array)"
         )
     if not found:
         from . import numpy
@@ -171,6 +172,10 @@ def _room_of(cls: type) -> Home:
         from . import tensorflow
 
         return tensorflow
+    if _is(cls, "dask.array", "Array"):
+        from . import dask
+
+        return dask
     if _is(cls, "pandas", "Series", "Index", "DataFrame") or _is(cls, "polars", "Series"):
         from . import numpy
 

@@ -156,7 +156,7 @@ def _along(rule: Any, y: Array, partials: Sequence[Array], tangents: Sequence[Ar
 
 def _fastest(rule: Any, wanted: Any, *xs: Array) -> tuple[Array, ...]:
     """By a fused kernel where one serves, else by the formula."""
-    if ffi.serves(rule):
+    if ffi.serves(rule) and not _typed_by_a_mesh(xs):
         return ffi.by_kernel(_first_order, rule, wanted, *xs)
     return _first_order(rule, wanted, *xs)
 
@@ -164,19 +164,32 @@ def _fastest(rule: Any, wanted: Any, *xs: Array) -> tuple[Array, ...]:
 def _first_order(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, ...]:
     """By blocks of rows where these are large, on the CPU."""
     sizes = xs[0].shape
-    here = jax.default_backend() == "cpu" and jax.local_device_count() == 1
+    # Of all processes, not of this one: blocks of rows would gather what is sharded.
+    alone = jax.default_backend() == "cpu" and jax.device_count() == 1
+    here = alone and not _typed_by_a_mesh(xs)
     if not here or any(not isinstance(n, int) for n in sizes) or xs[0].size < _SMALL:
         return tuple(rule.first_order(_carefully, wanted, *xs))
-    large = None if any(wanted) else rule.large(*xs)
+    large = rule.large(wanted, *xs) if all(rule.linear) else None
     if large is None:
         return _in_blocks(rule, wanted, *xs)
     exact, quick = large
-    return _branch(exact, quick, lambda: _in_blocks(rule, wanted, *xs))
+
+    # A loop of one round or none: XLA leaves its results in place, but copies a conditional's.
+    def redo(state: Any) -> Any:
+        return (xp.zeros_like(state[0]), *_in_blocks(rule, wanted, *xs))
+
+    return tuple(jax.lax.while_loop(lambda s: s[0], redo, (~xp.all(exact), *quick))[1:])
+
+
+def _typed_by_a_mesh(xs: Sequence[Array]) -> bool:
+    """Do the types say how the arrays are sharded?  Then they may not be reshaped, even on a mesh
+    of one device, and the results of a foreign call would lack it."""
+    return any(axis is not None for x in xs for axis in jax.typeof(x).sharding.spec)
 
 
 def _in_blocks(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, ...]:
     sizes, axis = xs[0].shape, rule.axis
-    block: Callable[..., tuple[Array, ...]] = partial(rule.first_order, _branch, wanted)
+    block = partial(_block, rule, wanted)
     rows, row = math.prod(sizes[: -len(axis)]), math.prod(sizes[-len(axis) :])
     step = builtins.max(1, _BLOCK // row)
     if sorted(axis) != list(range(-len(axis), 0)) or rows <= step:
@@ -184,6 +197,19 @@ def _in_blocks(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, 
     flat = [x.reshape(rows, *sizes[-len(axis) :]) for x in xs]
     found = _by_blocks(block, rows, _divisor(rows, step), flat)
     return tuple([x.reshape(*sizes[: -len(axis)], *x.shape[1:]) for x in found])
+
+
+def _block(rule: Any, wanted: tuple[bool, ...], *xs: Array) -> tuple[Array, ...]:
+    def otherwise() -> tuple[Array, ...]:
+        found: tuple[Array, ...] = rule.first_order(_branch, wanted, *xs)
+        return found
+
+    # Of weights, it is the whole that may be large.
+    large = None if rule.linear[0] else rule.large(wanted, *xs)
+    if large is None:
+        return otherwise()
+    exact, quick = large
+    return _branch(exact, quick, otherwise)
 
 
 def _by_blocks(
@@ -233,6 +259,7 @@ def _in_host_memory(x: Any) -> bool:
         isinstance(x, jax.Array)
         and not isinstance(x, jax.core.Tracer)
         and isinstance(x.device, jax.Device)
+        and isinstance(x.sharding, jax.sharding.SingleDeviceSharding)  # keeps a mesh of one device
         and x.device.platform == "cpu"
     )
 

@@ -4,16 +4,18 @@ TensorFlow has no Array API namespace of its own; `_TensorFlow` below is one, as
 needs it.  Nothing here reads a dimension that may be unknown in a graph, and nothing is patched.
 """
 
+import builtins
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
-from unikl.kernels import host
-
-from .generic import pick_float_dtype, tiled_sum
+from .generic import pick_float_dtype
+from .tensorflow_fused import by_kernel, concrete, fused, readable
 from .tensorflow_graph import in_one_pass
 
 __all__ = [
@@ -37,12 +39,7 @@ __all__ = [
 
 Array = Any
 
-try:
-    # Not public, as nothing public says whether a tape or a forward accumulator listens.
-    from tensorflow.python.eager.forwardprop_util import pack_tangents
-    from tensorflow.python.eager.record import could_possibly_record
-except ImportError:
-    could_possibly_record = pack_tangents = None
+_TILE, _LANES = 128, 4096  # how many numbers are added straight; along the last axis
 
 
 class _TensorFlow:
@@ -51,10 +48,11 @@ class _TensorFlow:
     float16, bfloat16, float32, float64 = tf.float16, tf.bfloat16, tf.float32, tf.float64
     abs, sqrt, square, exp, log = tf.abs, tf.sqrt, tf.square, tf.exp, tf.math.log
     expm1, log1p, maximum, minimum = tf.math.expm1, tf.math.log1p, tf.maximum, tf.minimum
+    sin = tf.sin
     isnan, isinf, isfinite = tf.math.is_nan, tf.math.is_inf, tf.math.is_finite
     reshape, squeeze, concat, stack = tf.reshape, tf.squeeze, tf.concat, tf.stack
     ones_like, zeros_like = tf.ones_like, tf.zeros_like
-    astype = tf.cast
+    astype, xlogy, divide_no_nan = tf.cast, tf.math.xlogy, tf.math.divide_no_nan
 
     @staticmethod
     def where(condition: Array, x1: Any, x2: Any, /) -> Array:
@@ -76,6 +74,11 @@ class _TensorFlow:
     def max(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
         """tf.reduce_max."""
         return tf.reduce_max(x, axis, keepdims)
+
+    @staticmethod
+    def min(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
+        """tf.reduce_min."""
+        return tf.reduce_min(x, axis, keepdims)
 
     @staticmethod
     def any(x: Array, /, *, axis: Any = None, keepdims: bool = False) -> Array:
@@ -151,11 +154,44 @@ def largest(dtype: Any, /) -> float:
 
 
 def sum(x: Array, axis: tuple[int, ...], /) -> Array:
-    # TensorFlow sums straight through any axis but the last, and XLA through that one too.
+    for one in axis:
+        while _is_long(x, one):
+            x = _sum_of_tiles(x, one)
+        x = tf.reduce_sum(x, one, keepdims=True)
+    return x
+
+
+def _is_long(x: Array, axis: int) -> bool:
+    """Do rounding errors add up along this axis?
+
+    TensorFlow adds in pairs along the last axis, XLA in some dozens of lanes; both go straight
+    through any other.
+    """
     known = shape(x)
-    if known is None or None in known or (axis == (-1,) and tf.executing_eagerly()):
-        return tf.reduce_sum(x, axis, keepdims=True)
-    return tiled_sum(xp, x, axis)
+    if known is None or None in known or (axis == -1 and tf.executing_eagerly()):
+        return False
+    n = known[axis]
+    return n is not None and n > (_LANES if axis == -1 else _TILE)
+
+
+def _sum_of_tiles(x: Array, axis: int) -> Array:
+    """The axis cut in tiles, each replaced by its sum, and the rest by one."""
+    n = x.shape[axis]
+    fitting = [t for t in range(32, _LANES + 1 if axis == -1 else _TILE + 1) if n % t == 0]
+    tile = builtins.max(fitting, key=partial(_balance, n)) if fitting else _TILE
+    whole = n // tile * tile
+    before, after = x.shape[: x.shape.rank + axis], x.shape[x.shape.rank + axis + 1 :]
+    parts = tf.split(x, [whole, n - whole], axis) if whole < n else [x]
+    tiles = tf.reshape(parts[0], (*before, whole // tile, tile, *after))
+    sums = tf.reduce_sum(tiles, axis)
+    if whole < n:
+        sums = tf.concat([sums, tf.reduce_sum(parts[1], axis, keepdims=True)], axis)
+    # With no operation in between, XLA would make one sum of both.
+    return xp.where(tf.math.is_nan(sums), math.nan, sums)
+
+
+def _balance(n: int, tile: int) -> int:
+    return builtins.min(tile, n // tile)
 
 
 def max(x: Array, axis: tuple[int, ...], /) -> Array:
@@ -195,7 +231,7 @@ def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
 
     def call(*xs: Array) -> tuple[Array, ...]:
         result: tuple[Array, ...] | None = (
-            _fused(rule, xs) if hasattr(rule, "fused_kernel") else None
+            by_kernel(rule, xs) if hasattr(rule, "fused_kernel") else None
         )
         if result is None:
             quick = hasattr(rule, "first_order") and not tf.executing_eagerly()
@@ -203,91 +239,6 @@ def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
         return result
 
     return call
-
-
-# -- the fused kernels, for eager tensors in host memory -------------------------------------------
-
-
-def _views(xs: tuple[Array, ...]) -> tuple[Any, ...] | None:
-    """NumPy views without a copy, of eager tensors that no forward accumulator watches."""
-    if pack_tangents is None or not all(isinstance(x, tf.Tensor) and concrete(x) for x in xs):
-        return None
-    if pack_tangents(xs).tangents:
-        return None
-    return tuple([np.asarray(memoryview(x)) for x in xs if x.dtype in (tf.float32, tf.float64)])
-
-
-def _tensor(x: Any) -> Array:
-    """Without a copy where that pays; the kernels align their gradients as TensorFlow needs."""
-    if x.nbytes < 2**16 or not x.flags.c_contiguous:
-        return tf.constant(x)
-    return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
-
-
-def _fused(rule: Any, xs: tuple[Array, ...]) -> tuple[Array, ...] | None:
-    views = _views(xs)
-    found = host.reduce(rule, views) if views is not None and len(views) == 2 else None
-    if found is None:
-        return None
-    results = [tf.constant(y) for y in (found.kl, found.mass_p, found.mass_q)]
-    if not could_possibly_record():
-        return tuple(results)
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def function(*xs: Array) -> Any:
-        def gradient(g: Array, *constants: Array) -> Any:
-            return _fused_vjp(rule, g, xs)
-
-        return results, gradient
-
-    result: tuple[Array, ...] = tuple(function(*xs))
-    return result
-
-
-def _fused_vjp(rule: Any, g: Array, xs: tuple[Array, ...]) -> list[Array]:
-    """The cotangents by the kernels; their own derivatives by the formulas."""
-    views = _views((g, *xs))
-    found = host.reduce(rule, views[1:], (True, True)) if views else None
-    if found is None or not found.finite or views is None:
-        formulas: list[Array] = rule.vjp(g, (True, True), *xs)
-        return formulas
-
-    for d in found.gradients:
-        np.multiply(d, views[0], out=d)
-    cotangents = [_tensor(d) for d in found.gradients]
-    if not could_possibly_record():
-        return cotangents
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def function(g: Array, *xs: Array) -> Any:
-        def second(*upstream: Array) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch((g, *xs))
-                formulas = rule.vjp(g, (True, True), *xs)
-            return tape.gradient(formulas, (g, *xs), upstream)
-
-        return cotangents, second
-
-    result: list[Array] = function(g, *xs)
-    return result
-
-
-def fused(p: Any, q: Any, given: Any, validate: bool | None, rule_of: Any, /) -> Array | None:
-    if not tf.executing_eagerly() or not tf.is_tensor(q):
-        return None
-    views = _views((p, q))
-    if views is None or len(views) != 2 or could_possibly_record():
-        return None
-    found = host.plain(*views, given, validate, None, (False, False))
-    return None if found is None else tf.constant(found[0])
-
-
-def concrete(x: Array, /) -> bool:
-    return readable(x) and "CPU" in x.device
-
-
-def readable(x: Array, /) -> bool:
-    return tf.executing_eagerly() and hasattr(x, "numpy")
 
 
 def to_numpy(x: Array, /) -> Any:

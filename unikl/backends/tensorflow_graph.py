@@ -1,4 +1,8 @@
-"""TensorFlow under tf.function and XLA: a rule whose first order comes in one pass."""
+"""TensorFlow under tf.function and XLA: a rule whose first order comes in one pass.
+
+A comparison at run time tells which form serves the whole batch: the plain sums, in the fewest
+operations, where no divergence is small; the terms that do not cancel; or the careful form.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +12,7 @@ import tensorflow as tf
 __all__ = ["in_one_pass"]
 
 Array = Any
+Pick = Callable[[tuple[Array, ...]], tuple[Array, ...]]
 
 
 def in_one_pass(rule: Any) -> Callable[..., Any]:
@@ -16,49 +21,67 @@ def in_one_pass(rule: Any) -> Callable[..., Any]:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def function(*xs: Array) -> Any:
         def gradient(g: Array, *constants: Array) -> list[Array]:
-            return _cotangents(rule, g, *xs)
+            # One by one: which are wanted is not known here, and a graph drops the others.
+            return [_cotangent(rule, want, g, *xs) for want in ((True, False), (False, True))]
 
-        return rule.first_order(_branch, (False, False), *xs), gradient
+        return _first_order(rule, (False, False), tuple, *xs), gradient
 
     result: Callable[..., Any] = function
     return result
 
 
-def _cotangents(rule: Any, g: Array, *xs: Array) -> list[Array]:
-    """In two factors where a derivative is infinite, so that there an upstream zero gives zero."""
-    if tf.executing_eagerly():
-        partials = _partials(rule, (True, True), *xs)
-    else:  # one by one: which are wanted is not known here, and a graph drops the others
-        partials = [_partials(rule, want, *xs)[0] for want in ((True, False), (False, True))]
-    cotangents = []
-    for d in partials:
-        huge = tf.constant(0.99 * d.dtype.max, d.dtype)
-        factor = tf.where(tf.math.is_inf(d), huge, tf.ones_like(huge))
-        cotangents.append((g * tf.clip_by_value(d, -huge, huge)) * factor)
-    return cotangents
-
-
-def _partials(rule: Any, wanted: tuple[bool, bool], *xs: Array) -> list[Array]:
-    """The wanted partial derivatives, as functions that can be differentiated in their turn."""
+def _cotangent(rule: Any, wanted: tuple[bool, bool], g: Array, *xs: Array) -> Array:
+    """One cotangent, as a function that can be differentiated in its turn."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def function(*xs: Array) -> Any:
-        def gradient(*upstream: Array) -> Any:
+    def function(g: Array, *xs: Array) -> Any:
+        def gradient(upstream: Array) -> Any:
             with tf.GradientTape() as tape:
-                tape.watch(xs)
-                one = tf.ones_like(rule.value(*xs)[0])
-                again = [d for d in rule.vjp(one, wanted, *xs) if d is not None]
-            return tape.gradient(again, xs, upstream)
+                tape.watch((g, *xs))
+                again = [d for d in rule.vjp(g, wanted, *xs) if d is not None]
+            return tape.gradient(again, (g, *xs), [upstream])
 
-        return rule.first_order(_branch, wanted, *xs)[3:], gradient
+        def times_g(found: tuple[Array, ...]) -> tuple[Array, ...]:
+            # Where a derivative is infinite, an upstream zero still gives zero.
+            return (tf.where(g == 0, tf.zeros_like(g), g * found[3]),)
 
-    return list(function(*xs))
+        return _first_order(rule, wanted, times_g, *xs)[0], gradient
+
+    return function(g, *xs)
 
 
-def _branch(
+def _first_order(rule: Any, wanted: tuple[bool, bool], pick: Pick, *xs: Array) -> tuple[Array, ...]:
+    """What `pick` makes of the value, the masses and the wanted partial derivatives."""
+
+    def in_one_pass() -> tuple[Array, ...]:
+        exact, *found = rule.first_order(_with_exact, wanted, *xs)
+        return tf.reduce_all(exact), *pick(tuple(found))
+
+    def carefully() -> tuple[Array, ...]:
+        found = rule.value(*xs)
+        if any(wanted):
+            partials = rule.vjp(tf.ones_like(found[0]), wanted, *xs)
+            found = (*found, *[d for d in partials if d is not None])
+        return pick(found)
+
+    large = rule.large(wanted, *xs)
+    if large is None:
+        return carefully()
+    everywhere = tf.reduce_all(large[0])
+    # One after the other: a forward accumulator cannot follow a tf.cond inside another.
+    exact, *found = _if(everywhere, (everywhere, *pick(large[1])), in_one_pass)
+    return _if(exact, tuple(found), carefully)
+
+
+def _with_exact(
     exact: Array, quick: tuple[Array, ...], careful: Callable[[], tuple[Array, ...]]
 ) -> tuple[Array, ...]:
-    everywhere = tf.reduce_all(exact)
+    return exact, *quick
+
+
+def _if(
+    condition: Array, found: tuple[Array, ...], otherwise: Callable[[], tuple[Array, ...]]
+) -> tuple[Array, ...]:
     if tf.executing_eagerly():
-        return quick if bool(everywhere) else careful()
-    return tuple(tf.cond(everywhere, lambda: quick, careful))
+        return found if bool(condition) else otherwise()
+    return tuple(tf.cond(condition, lambda: found, otherwise))

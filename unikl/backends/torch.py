@@ -123,6 +123,12 @@ def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
             found = torch_fused.by_kernel(rule, xs)
             if found is not None:
                 return found
+            if len(xs) == 2 and (_is_dtensor(xs[0]) or _is_dtensor(xs[1])):
+                from unikl.distributed.torch import of_dtensors
+
+                found = of_dtensors(rule, *xs)
+                if found is not None:
+                    return found
             result = _KernelWithJvp.apply(rule, *xs)  # type: ignore[no-untyped-call]
         elif torch.is_grad_enabled() and any(x.requires_grad for x in xs):
             result = _Kernel.apply(rule, *xs)  # type: ignore[no-untyped-call]
@@ -137,8 +143,12 @@ def concrete(x: Array, /) -> bool:
     return not torch.compiler.is_compiling() and x.device.type == "cpu" and readable(x)
 
 
+def _is_dtensor(x: Array) -> bool:
+    return hasattr(x, "placements")
+
+
 def readable(x: Array, /) -> bool:
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or _is_dtensor(x):
         return False
     try:
         x.data_ptr()  # vmap's, grad's and fake tensors have no storage of their own

@@ -28,40 +28,90 @@ from ..onepass import (
     weight_terms,
 )
 
-__all__ = ["logs", "weights"]
+__all__ = ["logs", "logs_gradients", "weights", "weights_gradients"]
 
 _TILE = 2**16  # elements
 _LARGE = 0.45  # of 1 + |log of the ratio of the masses|: a divergence that is not small
-_FAR = 0.25  # of the norm of its summands: a gradient in which little cancels
+_FAR = 0.4  # of the norm of its summands: a gradient in which little cancels
 
 Gradients = list[Any]  # those of p and q, to be written; None: not wanted
 Sums = Callable[..., tuple[Any, Any, Any]]
 
 
-def weights(p: Any, q: Any, kl: Any, mass_p: Any, mass_q: Any, dp: Any, dq: Any) -> float:
-    """Rows of weights; see `unikl.kernels.cpu`."""
-    return _reduce(_weights, _weights_again, p, q, (kl, mass_p, mass_q), [dp, dq])
-
-
-def logs(a: Any, b: Any, kl: Any, mass_a: Any, mass_b: Any, da: Any, db: Any) -> float:
-    """Rows of logarithms of weights; see `unikl.kernels.cpu`."""
-    return _reduce(_logs, _logs_again, a, b, (kl, mass_a, mass_b), [da, db])
-
-
-def _reduce(
-    plain: Sums, again: Sums, p: Any, q: Any, out: tuple[Any, ...], gradients: Gradients
+def weights(
+    p: Any, q: Any, kl: Any, mass_p: Any, mass_q: Any, dp: Any, dq: Any, saved: Any
 ) -> float:
-    """The largest distance of a mass from 1; inf if a row is left NaN."""
+    """Rows of weights; see `unikl.kernels.cpu`."""
+    return _reduce(_weights, _weights_again, p, q, (kl, mass_p, mass_q), [dp, dq], None, saved)
+
+
+def logs(a: Any, b: Any, kl: Any, mass_a: Any, mass_b: Any, da: Any, db: Any, saved: Any) -> float:
+    """Rows of logarithms of weights; see `unikl.kernels.cpu`."""
+    return _reduce(_logs, _logs_again, a, b, (kl, mass_a, mass_b), [da, db], None, saved)
+
+
+def weights_gradients(p: Any, q: Any, saved: Any, upstream: Any, dp: Any, dq: Any) -> float:
+    """Their gradients, times upstream; what is left begins with NaN."""
+    how = _weights_from_saved, _weights, _weights_again
+    return _differentiate(*how, p, q, saved, upstream, [dp, dq])
+
+
+def logs_gradients(a: Any, b: Any, saved: Any, upstream: Any, da: Any, db: Any) -> float:
+    """The same for logarithms."""
+    how = _logs_from_saved, _logs, _logs_again
+    return _differentiate(*how, a, b, saved, upstream, [da, db])
+
+
+def _differentiate(
+    from_saved: Callable[..., Any],
+    plain: Sums,
+    again: Sums,
+    p: Any,
+    q: Any,
+    saved: Any,
+    upstream: Any,
+    gradients: Gradients,
+) -> float:
+    """From the saved sums where they hold, else all over again; inf if a row is left."""
+    off = 0.0
+    for part, scratch in _row_tiles(p):
+        mine = [None if g is None else g[part] for g in gradients]
+        kept, x, y = saved[part], p[part], q[part]
+        with np.errstate(all="ignore"):
+            exact = (kept[:, 0] < math.inf).all() and from_saved(x, y, mine, kept, scratch).all()
+        if exact:
+            _scale(mine, upstream[part])
+        else:
+            off = max(off, _reduce(plain, again, x, y, (None,) * 3, mine, upstream[part], None))
+    return math.inf if off == math.inf else 0.0
+
+
+def _row_tiles(p: Any) -> Iterator[tuple[slice, Any]]:
+    """Some rows at a time, with scratch memory for three arrays of a tile of them."""
     length = p.shape[1]
     step = max(1, _TILE // length)
     scratch = np.empty((3, min(step, len(p)), min(length, _TILE)), p.dtype)
-    off = 0.0
+    for start in range(0, len(p), step):
+        yield slice(start, start + step), scratch[:, : len(p) - start]
+
+
+def _reduce(
+    plain: Sums,
+    again: Sums,
+    p: Any,
+    q: Any,
+    out: tuple[Any, ...],
+    gradients: Gradients,
+    upstream: Any,
+    saved: Any,
+) -> float:
+    """The largest distance of a mass from 1; inf if a row is left NaN."""
+    length, off = p.shape[1], 0.0
     with np.errstate(all="ignore"):
-        for start in range(0, len(p), step):
-            part = slice(start, start + step)
+        for part, scratch in _row_tiles(p):
             mine = [None if g is None else g[part] for g in gradients]
-            x, y = p[part], q[part]
-            found = np.stack(plain(x, y, mine, scratch[:, : len(x)])).astype(p.dtype)
+            x, y, kept = p[part], q[part], None if saved is None else saved[part]
+            found = np.stack(plain(x, y, mine, scratch, kept)).astype(p.dtype)
             rows = np.nonzero(np.isnan(found[0]))[0]
             for few in np.split(rows, range(1, len(rows))) if length > _TILE else [rows]:
                 if len(few):
@@ -69,9 +119,20 @@ def _reduce(
             for whole, column in zip(out, found, strict=True):
                 if whole is not None:
                     whole[part] = column
+            if upstream is not None:
+                _scale(mine, upstream[part])
+                for g in mine:
+                    if g is not None:
+                        g[np.isnan(found[0]), 0] = math.nan
             off = max(off, float(np.fmax.reduce(abs(found[1:] - 1), None)))
             off = math.inf if np.isnan(found[0]).any() else off
     return off
+
+
+def _scale(gradients: Gradients, upstream: Any) -> None:
+    for g in gradients:
+        if g is not None:
+            g *= upstream[:, None]
 
 
 def _certify(again: Sums, p: Any, q: Any, out: Any, gradients: Gradients, rows: Any) -> None:
@@ -107,7 +168,9 @@ def _column(x: Any, like: Any) -> Any:
 # -- weights --------------------------------------------------------------------------------------
 
 
-def _weights(p: Any, q: Any, gradients: Gradients, scratch: Any) -> tuple[Any, Any, Any]:
+def _weights(
+    p: Any, q: Any, gradients: Gradients, scratch: Any, saved: Any
+) -> tuple[Any, Any, Any]:
     """The divergence (NaN where the plain sums do not do) and the masses."""
     parts = []
     for tile in _tiles(p.shape[1]):
@@ -121,6 +184,8 @@ def _weights(p: Any, q: Any, gradients: Gradients, scratch: Any) -> tuple[Any, A
     limit = float(np.finfo(p.dtype).max) ** 0.375
     held = (kl >= _LARGE * (1 + abs(rest))) & (sums[:2] > 1 / limit).all(0)
     held &= (sums[:2] < limit).all(0)
+    if saved is not None:
+        saved[:, 0], saved[:, 1:4] = np.where(held, kl, math.nan), sums.T
     if any(_wanted(gradients)):
         held &= kl < math.inf
         for tile in _tiles(p.shape[1]) if held.any() else ():
@@ -165,6 +230,13 @@ def _weight_gradients(
         dq *= _column(1 / mass_q, p)
 
 
+def _weights_from_saved(p: Any, q: Any, gradients: Gradients, saved: Any, scratch: Any) -> Any:
+    for tile in _tiles(p.shape[1]):
+        mine = [None if g is None else g[:, tile] for g in gradients]
+        _weight_gradients(p[:, tile], q[:, tile], mine, saved[:, 1:4].T, scratch, False)
+    return np.ones(len(p), bool)
+
+
 def _weights_again(p: Any, q: Any, gradients: Gradients) -> tuple[Any, Any, Any]:
     room, wanted = get_backend(p), _wanted(gradients)
     parts = []
@@ -186,7 +258,7 @@ def _weights_again(p: Any, q: Any, gradients: Gradients) -> tuple[Any, Any, Any]
 # -- logarithms -----------------------------------------------------------------------------------
 
 
-def _logs(a: Any, b: Any, gradients: Gradients, scratch: Any) -> tuple[Any, Any, Any]:
+def _logs(a: Any, b: Any, gradients: Gradients, scratch: Any, saved: Any) -> tuple[Any, Any, Any]:
     """The divergence (NaN where the plain sums do not do) and the masses."""
     top_a, top_b = a.max(1, keepdims=True), b.max(1, keepdims=True)
     parts = []
@@ -199,6 +271,9 @@ def _logs(a: Any, b: Any, gradients: Gradients, scratch: Any) -> tuple[Any, Any,
     rest = np.log(mass_b / mass_a)
     kl = rest - moment / mass_a
     held = kl >= _LARGE * (1 + abs(rest))
+    if saved is not None:
+        saved[:, 0], saved[:, 1:4] = np.where(held, kl, math.nan), sums.T
+        saved[:, 4:6] = np.concatenate((top_a, top_b), 1)
     if any(_wanted(gradients)):
         held &= kl < math.inf
         if held.any():
@@ -252,6 +327,13 @@ def _log_gradients(
     return enough_a & (db is None or squares[2] >= far)
 
 
+def _logs_from_saved(a: Any, b: Any, gradients: Gradients, saved: Any, scratch: Any) -> Any:
+    tops = saved[:, 4:5].astype(a.dtype), saved[:, 5:6].astype(a.dtype)
+    if a.shape[1] <= _TILE:
+        _exponentials(a, b, *tops, scratch)
+    return _log_gradients(a, b, gradients, tops, saved[:, 1:4].T, scratch)
+
+
 def _logs_again(a: Any, b: Any, gradients: Gradients) -> tuple[Any, Any, Any]:
     room, wanted = get_backend(a), _wanted(gradients)
     top_a, top_b = a.max(1, keepdims=True), b.max(1, keepdims=True)
@@ -272,5 +354,5 @@ def _logs_again(a: Any, b: Any, gradients: Gradients) -> tuple[Any, Any, Any]:
                 g[:, tile] = next(partials)
                 size += np.abs(g[:, tile]).sum(1, keepdims=True)
     live = [size for size, want in zip(sizes, wanted, strict=True) if want]
-    exact = centred(room, rows, live, wanted)
+    exact = centred(room, rows, of, live, wanted)
     return np.where(exact, rows.kl, math.nan), rows.mass_p, rows.mass_q

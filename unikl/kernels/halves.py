@@ -61,11 +61,11 @@ def decode(bits, brain, x):  # type: ignore[no-untyped-def]
 
 
 @loop
-def encode(x, factor, brain, bits):  # type: ignore[no-untyped-def]
-    """The bits of x times a factor."""
+def encode(x, brain, bits):  # type: ignore[no-untyped-def]
+    """The bits of x."""
     if brain:
         for i in range(x.shape[0]):
-            bits[i] = _encode_bfloat16(x[i] * factor)
+            bits[i] = _encode_bfloat16(x[i])
     else:
         for i in range(x.shape[0]):
-            bits[i] = _encode_float16(x[i] * factor)
+            bits[i] = _encode_float16(x[i])

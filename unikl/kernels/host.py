@@ -15,13 +15,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import chunks, threads
+from ..inputs import LINEAR
+from . import chunks, layout, left, long_rows, threads
+from .layout import SMALL
 
-__all__ = ["Result", "installed", "plain", "reduce", "reduce_half", "triton", "using"]
+__all__ = [
+    "SAVED",
+    "SMALL",
+    "Result",
+    "gradients",
+    "gradients_half",
+    "installed",
+    "plain",
+    "reduce",
+    "reduce_half",
+    "triton",
+    "using",
+]
 
-FORMS = ("probs", "counts", "logits", "log_probs")
-_LONG = 2**20  # elements of one row: from here on its parts go to threads
+_FORMS = ("probs", "counts", "logits", "log_probs")
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+SAVED = 7  # numbers that the kernels keep of each row for its gradients
 
 
 class Result(NamedTuple):
@@ -31,7 +45,7 @@ class Result(NamedTuple):
     mass_p: Any
     mass_q: Any
     gradients: tuple[Any, Any]  # of each row's KL, in the arrays' dtype; None: not wanted
-    finite: bool  # no gradient is infinite
+    saved: Any  # for `gradients`; None: not kept
 
 
 # Which kernels: "numba", "numpy" (the same in tiles, slower), or "off" (the core's formulas);
@@ -85,6 +99,7 @@ def reduce(
     xs: tuple[Any, ...],
     wanted: tuple[bool, bool] = (False, False),
     cores: int | None = None,
+    keep: bool = False,
 ) -> Result | None:
     """The divergence of two arrays of one shape and dtype, with the wanted gradients.
 
@@ -99,6 +114,8 @@ def reduce(
         Whose gradients.
     cores : int, optional
         The threads that the arrays' framework would use.
+    keep : bool
+        Whether `gradients` will be asked for later, instead of now.
 
     Returns
     -------
@@ -108,23 +125,51 @@ def reduce(
     if not hasattr(rule, "fused_kernel"):
         return None
     p, q = xs
-    kernel = _kernel(rule, p, q)
-    if kernel is None or p.size == 0:
+    kernel = _kernel(rule, p, q, wanted)
+    if kernel is None:
         return None
-    a, b = _rows(p, rule.axis), _rows(q, rule.axis)
-    kl, mass_p, mass_q = out = np.empty((3, len(a)), a.dtype)
-    gradients = [_empty(a) if want else None for want in wanted]
+    a, b = layout.rows(p, rule.axis), layout.rows(q, rule.axis)
+    numbers = [np.empty(len(a), a.dtype) for _ in range(3)]
+    saved = np.empty((len(a), SAVED)) if keep else None
+    grads = [layout.empty(a) if want else None for want in wanted]
+    off = _in_threads(kernel, cores, a, b, *numbers, *grads, saved)
+    if off == math.inf:
+        left.values(rule, a, b, numbers, grads)
+    kl, mass_p, mass_q = [layout.kept(x, p, rule.axis) for x in numbers]
+    dp, dq = [layout.in_place(g, p, rule.axis) for g in grads]
+    return Result(kl, mass_p, mass_q, (dp, dq), saved)
 
-    off = _in_threads(kernel, cores, a, b, kl, mass_p, mass_q, *gradients)
-    finite = _redo(rule, a, b, out, gradients) if off == math.inf else True
-    kl, mass_p, mass_q, grads = _in_place(rule.axis, p, out, gradients)
-    return Result(kl, mass_p, mass_q, grads, finite)
+
+def gradients(
+    rule: Any,
+    xs: tuple[Any, ...],
+    saved: Any,
+    upstream: Any,
+    wanted: tuple[bool, bool],
+    cores: int | None = None,
+) -> tuple[Any, Any] | None:
+    """The wanted gradients of sum(upstream KL), from what `reduce` kept of the rows.
+
+    upstream has the shape of the divergence with or without the category axes.  None where
+    there is no kernel for these gradients.
+    """
+    p, q = xs
+    kernel = _kernel(rule, p, q, wanted, "_gradients")
+    if kernel is None:
+        return None
+    a, b = layout.rows(p, rule.axis), layout.rows(q, rule.axis)
+    g = np.ascontiguousarray(upstream, a.dtype).reshape(-1)
+    grads = [layout.empty(a) if want else None for want in wanted]
+    if _in_threads(kernel, cores, a, b, saved, g, *grads) == math.inf:
+        left.gradients(rule, a, b, g, grads)
+    dp, dq = [layout.in_place(one, p, rule.axis) for one in grads]
+    return dp, dq
 
 
 def plain(
     p: Any, q: Any, given: Any, validate: bool | None, cores: int | None, wanted: tuple[bool, bool]
 ) -> Any:
-    """(KL, dKL/dp, dKL/dq) over the last axis in the plainest case, with the least overhead.
+    """(KL, what `gradients` needs of it) over the last axis in the plainest case, at once.
 
     None where it is not that plain: other forms, shapes or dtypes, rows that the kernels leave,
     and rows that validation objects to.
@@ -137,33 +182,28 @@ def plain(
         return None
     if not (p.flags.c_contiguous and q.flags.c_contiguous):
         return None
+    if not p.flags.num & q.flags.num & layout.WRITEABLE:
+        p, q = layout.writable(p), layout.writable(q)
     if len(shape) != 2:
         p, q = p.reshape(-1, shape[-1]), q.reshape(-1, shape[-1])
     kl = np.empty(len(p), dtype)
-    dp, dq = _empty(p) if wanted[0] else None, _empty(q) if wanted[1] else None
+    saved = np.empty((len(p), SAVED)) if wanted[0] or wanted[1] else None
     if size < threads.WORTHWHILE:
-        off = kernel(p, q, kl, None, None, dp, dq)
+        off = kernel(p, q, kl, None, None, None, None, saved)
     else:
-        off = _in_threads(kernel, cores, p, q, kl, None, None, dp, dq)
+        off = _in_threads(kernel, cores, p, q, kl, None, None, None, None, saved)
     if off > tolerance and (validate is not False or off == math.inf):
         return None
-    if len(shape) == 2:
-        return kl, dp, dq
-    dp, dq = [None if g is None else g.reshape(shape) for g in (dp, dq)]
-    return kl.reshape(shape[:-1]), dp, dq
+    return (kl if len(shape) == 2 else kl.reshape(shape[:-1])), saved
 
 
 def _in_threads(kernel: Any, cores: int | None, *arrays: Any) -> float:
     """The kernel over the rows in several threads; the largest of its answers."""
-    p, q, kl, mass_p, mass_q, dp, dq = arrays[:7]
-    alone = len(p) == 1 and p.size >= _LONG and dp is None and dq is None
-    if alone and _adds_parts(kernel):
-        row = _long_row(p[0], q[0], cores)
-        if row[0] == row[0]:
-            for out, value in zip((kl, mass_p, mass_q), row, strict=True):
-                if out is not None:
-                    out[0] = value
-            return max(abs(row[1] - 1), abs(row[2] - 1))
+    p = arrays[0]
+    if len(p) == 1 and p.size >= long_rows.LONG and _kernels() is not chunks:
+        found = long_rows.reduce(_kernels(), kernel, cores, *arrays)
+        if found is not None:
+            return found
 
     def work(start: int, stop: int) -> float:
         off: float = kernel(*[None if x is None else x[start:stop] for x in arrays])
@@ -173,117 +213,75 @@ def _in_threads(kernel: Any, cores: int | None, *arrays: Any) -> float:
     return max(parts)
 
 
-def _adds_parts(kernel: Any) -> bool:
-    """Can parts of a row be summed by themselves?  (Without Numba, that is done already.)"""
-    kernels = _kernels()
-    return hasattr(kernels, "part_of_row") and kernel is kernels.weights
-
-
-def _long_row(p: Any, q: Any, cores: int | None) -> tuple[float, float, float]:
-    """One long row of weights in several threads, where a single sweep is exact; else KL is NaN."""
-    cpu, parts = _kernels(), math.ceil(p.size / _LONG)
-    sums = np.empty((parts, 4))
-
-    def work(start: int, stop: int) -> None:
-        for k in range(start, stop):
-            part = slice(k * _LONG, (k + 1) * _LONG)
-            cpu.part_of_row(p[part], q[part], sums[k])
-
-    threads.split(work, parts, p.size, cores)
-    row: tuple[float, float, float] = cpu.whole_row(sums, cpu.constants(p))
-    return row
-
-
 @lru_cache(32)
 def _plain_kernel(given: Any, dtype: Any, mode: str) -> tuple[Any, float]:
     """The kernel or None, and the distance from 1 that validation allows a mass.
 
     No mass is infinitely far off: that says that rows are left.
     """
-    if mode == "off" or dtype not in _FLOATS or given not in FORMS:
+    if mode == "off" or dtype not in _FLOATS or given not in _FORMS:
         return None, 0.0
-    kernel = _kernels().weights if given in ("probs", "counts") else _kernels().logs
+    kernel = _kernels().weights if given in LINEAR else _kernels().logs
     promised = given in ("probs", "log_probs")
     return kernel, math.sqrt(np.finfo(dtype).eps) if promised else float(np.finfo(np.float64).max)
 
 
-def _kernel(rule: Any, p: Any, q: Any) -> Any:
-    """The kernel for this rule and dtype, as a function of (p, q, kl, mass_p, mass_q, dp, dq)."""
-    name = rule.fused_kernel
+def _kernel(
+    rule: Any, p: Any, q: Any, wanted: tuple[bool, bool] = (False, False), suffix: str = ""
+) -> Any:
+    """The kernel for this rule and these arrays, or None."""
+    name = getattr(rule, "fused_kernel", None)
     if name is None or p.dtype not in _FLOATS or p.dtype != q.dtype or p.shape != q.shape:
         return None
-    return getattr(_kernels(), name, None)
+    if not p.size:
+        return None
+    mixed = name in ("weights_logs", "logs_weights")
+    if mixed and any(one and want for one, want in zip(rule.linear, wanted, strict=True)):
+        return None  # the gradient in weights, which may be 0, is the formulas'
+    return getattr(_kernels(), name + suffix, None)
 
 
 def reduce_half(
+    p: Any, q: Any, brain: bool, given: str, keep: bool, cores: int | None
+) -> tuple[Any, ...] | None:
+    """(KL, masses, what `gradients_half` needs) over the last axis, of bits (uint16) of halves.
+
+    Computed in float32.  None without a kernel, and where rows are left to the formulas.
+    """
+    kernel = _half_kernel(brain, given)
+    if kernel is None or not p.size or not p.ndim:
+        return None
+    a, b = layout.rows(p, (-1,)), layout.rows(q, (-1,))
+    numbers = np.empty((3, len(a)), np.float32)
+    saved = np.empty((len(a), SAVED)) if keep else None
+    if _in_threads(kernel, cores, a, b, *numbers, saved) == math.inf:
+        return None
+    return (*[layout.kept(x, p, (-1,)) for x in numbers], saved)
+
+
+def gradients_half(
     p: Any,
     q: Any,
     brain: bool,
     given: str,
-    wanted: tuple[bool, bool],
+    saved: Any,
     upstream: Any,
+    wanted: tuple[bool, bool],
     cores: int | None,
-) -> tuple[Any, ...] | None:
-    """(KL, masses, gradients) over the last axis, of the bits (uint16) of half precision.
-
-    Computed in float32; the gradients are multiplied by upstream (one number a row, or None)
-    and are bits again.  None without a kernel, and where rows are left to the formulas.
-    """
-    name = "half_weights" if given in ("probs", "counts") else "half_logs"
-    kernel = getattr(_kernels(), name, None)
-    if kernel is None or given not in FORMS or not p.size or not p.ndim:
+) -> list[Any] | None:
+    """The wanted gradients of sum(upstream KL), as bits, rounded once; or None, as above."""
+    kernel = _half_kernel(brain, given, "_gradients")
+    if kernel is None:
         return None
-    kept = (*p.shape[:-1], 1)
-    a, b = _rows(p, (-1,)), _rows(q, (-1,))
-    numbers = np.empty((3, len(a)), np.float32)
-    grads = [_empty(a) if want else None for want in wanted]
-    off = _in_threads(partial(kernel, brain), cores, a, b, *numbers, *grads, upstream)
-    if off == math.inf:
+    a, b = layout.rows(p, (-1,)), layout.rows(q, (-1,))
+    g = np.ascontiguousarray(upstream, np.float32).reshape(-1)
+    grads = [layout.empty(a) if want else None for want in wanted]
+    if _in_threads(kernel, cores, a, b, saved, g, *grads) == math.inf:
         return None
-    grads = [None if g is None else g.reshape(p.shape) for g in grads]
-    return (*[x.reshape(kept) for x in numbers], *grads)
+    return [layout.in_place(one, p, (-1,)) for one in grads]
 
 
-def _rows(x: Any, axis: tuple[int, ...]) -> Any:
-    """A contiguous matrix of one row a distribution; a view where x is laid out like that."""
-    if axis != (-1,):
-        x = np.moveaxis(x, axis, range(-len(axis), 0))
-    n = math.prod(x.shape[x.ndim - len(axis) :])
-    return (x if x.flags.c_contiguous else np.ascontiguousarray(x)).reshape(-1, n)
-
-
-def _empty(like: Any) -> Any:
-    """Uninitialised memory, aligned to 64 bytes (TensorFlow takes no other without a copy)."""
-    raw = np.empty(like.nbytes + 64, np.uint8)
-    start = -raw.__array_interface__["data"][0] % 64
-    return raw[start : start + like.nbytes].view(like.dtype).reshape(like.shape)
-
-
-def _redo(rule: Any, a: Any, b: Any, out: Any, gradients: list[Any]) -> bool:
-    """The rows that are NaN so far, by the core's formulas; whether their gradients are finite."""
-    rows = np.nonzero(np.isnan(out[0]))[0]
-    wanted = tuple([g is not None for g in gradients])
-    x, y = a[rows], b[rows]
-    with np.errstate(all="ignore"):
-        values, found = rule.rows(x, y, wanted)
-    for k, column in enumerate(values):
-        out[k, rows] = column[:, 0]
-    for mine, theirs in zip(gradients, found, strict=True):
-        if mine is not None:
-            mine[rows] = theirs
-    return all(g is None or bool(np.isfinite(g).all()) for g in found)
-
-
-def _in_place(axis: tuple[int, ...], p: Any, out: Any, gradients: list[Any]) -> Any:
-    """The results with the axes where the caller has them."""
-    if axis == (-1,):
-        kept = (*p.shape[:-1], 1)
-        grads = tuple([None if g is None else g.reshape(p.shape) for g in gradients])
-        return out[0].reshape(kept), out[1].reshape(kept), out[2].reshape(kept), grads
-    axes = [one % p.ndim for one in axis]
-    order = [k for k in range(p.ndim) if k not in axes] + axes
-    moved = [p.shape[k] for k in order]
-    kept = tuple([1 if k in axes else n for k, n in enumerate(p.shape)])
-    back = np.argsort(order)
-    grads = tuple([None if g is None else g.reshape(moved).transpose(back) for g in gradients])
-    return (*[x.reshape(kept) for x in out], grads)
+def _half_kernel(brain: bool, given: str, suffix: str = "") -> Any:
+    name = "half_weights" if given in LINEAR else "half_logs"
+    kernel = getattr(_kernels(), name + suffix, None)
+    return None if kernel is None or given not in _FORMS else partial(kernel, brain)

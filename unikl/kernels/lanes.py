@@ -91,11 +91,19 @@ def raw_difference(p, q, s, t):  # type: ignore[no-untyped-def]
     s and t None stand for 1 and 0.
     """
     if s is None:
-        return q - p
+        return q - p if t is None else (q - p) + q * t
     q_hi, s_hi, t_hi = head(q), head(s), head(t)
     q_lo = q - q_hi
     exact = ((q_hi * s_hi - p) + q_hi * (s - s_hi) + q_lo * s_hi) + q_lo * (s - s_hi)
     return (exact + q_hi * t_hi) + (q_lo * t_hi + q * (t - t_hi))
+
+
+@formula
+def times(q, s, t):  # type: ignore[no-untyped-def]
+    """``q (s + t)``, likewise."""
+    if s is None:
+        return q if t is None else q + q * t
+    return q * s + q * t
 
 
 @formula
@@ -106,7 +114,7 @@ def weight_term(p, q, s, t, c):  # type: ignore[no-untyped-def]
     by a power of two first.  log is taken of smallest normal numbers in place of zeros.
     """
     raw = raw_difference(p, q, s, t)
-    z = q if s is None else q * s + q * t
+    z = times(q, s, t)
     p_normal = larger(p, c.smallest)
     k, scaled = nearest_power(larger(z, c.smallest), p_normal)
     near = abs(raw) < c.third * (p + z)
@@ -120,6 +128,17 @@ def weight_term(p, q, s, t, c):  # type: ignore[no-untyped-def]
     term = where((q == c.zero) & (p > c.zero), c.inf, term)
     term = where((p < c.zero) | (q < c.zero), c.nan, term)
     return term, raw, log, z
+
+
+@formula
+def log_of(x, c):  # type: ignore[no-untyped-def]
+    """log x: -inf at 0, NaN below and for what is no normal number above."""
+    k, m = nearest_power(larger(x * c.unit, c.smallest), c.unit)
+    y = (m - c.unit) / (m + c.unit)
+    y2 = y * y
+    log = k * c.ln2_hi + (c.two * y + (c.two * y * y2 * polynomial(c.atanh, y2) + k * c.ln2_lo))
+    log = where(x == c.zero, -c.inf, log)
+    return where((x >= c.zero) & (x < c.inf), log, c.nan)
 
 
 @formula

@@ -73,7 +73,7 @@ def _work(state):  # type: ignore[no-untyped-def]
             break
         b = min(a + state[BLOCK], state[ROWS])
         dp, dq = _take_p(state, 3, a, b, _dtype), _take_q(state, 4, a, b, _dtype)
-        _kernel(p[a:b], q[a:b], kl[a:b], mass_p[a:b], mass_q[a:b], dp, dq)
+        _kernel(p[a:b], q[a:b], kl[a:b], mass_p[a:b], mass_q[a:b], dp, dq, None)
         if fetch_add(state, LEFT, -1) == 1 and state[FUTURE] != 0:
             _complete(state[SET_FUTURE], state[FUTURE])
     if fetch_add(state, USERS, -1) == 1:
