@@ -24,7 +24,7 @@ class Family(NamedTuple):
 
     draw: Callable[[np.random.Generator], dict[str, float]]
     log_density: Callable[..., Any]
-    domain: str  # real, heavy (on the line), positive, unit, interval, above; count, bit, trials
+    domain: str  # real, heavy, circle, positive, unit, interval, above; count, natural, bit, trials
 
 
 @lru_cache(4096)
@@ -34,6 +34,10 @@ def _log_gamma(x: Any) -> Any:
 
 def _positive(rng: Any) -> float:
     return float(np.exp(rng.uniform(-1.1, 1.3)))
+
+
+def _moderate(rng: Any) -> float:
+    return float(np.exp(rng.uniform(-0.3, 0.8)))
 
 
 def _real(rng: Any) -> float:
@@ -114,6 +118,31 @@ def _negative_binomial(x: Any, total_count: Any, probs: Any) -> Any:
     r = total_count
     choose = _log_gamma(x + r) - _log_gamma(r) - _log_gamma(x + 1)
     return choose + r * mp.log1p(-probs) + x * mp.log(probs)
+
+
+def _stacy(x: Any, scale: Any, concentration: Any, power: Any) -> Any:
+    c, p = concentration, power
+    norm = mp.log(p) - c * mp.log(scale) - _log_gamma(c / p)
+    return norm + (c - 1) * mp.log(x) - (x / scale) ** p
+
+
+def _generalized_normal(x: Any, loc: Any, scale: Any, power: Any) -> Any:
+    return mp.log(power / (2 * scale)) - _log_gamma(1 / power) - (abs(x - loc) / scale) ** power
+
+
+def _kumaraswamy(x: Any, concentration1: Any, concentration0: Any) -> Any:
+    a, b = concentration1, concentration0
+    return mp.log(a * b) + (a - 1) * mp.log(x) + (b - 1) * mp.log(-mp.expm1(a * mp.log(x)))
+
+
+def _frechet(x: Any, scale: Any, concentration: Any) -> Any:
+    c, y = concentration, x / scale
+    return mp.log(c / scale) - (c + 1) * mp.log(y) - y**-c
+
+
+@lru_cache(4096)
+def _log_bessel(x: Any) -> Any:
+    return mp.log(mp.besseli(0, x))
 
 
 def _logit(x: Any) -> Any:
@@ -223,6 +252,45 @@ FAMILIES = {
         lambda x, rate: x * mp.log(rate) - rate - _log_gamma(x + 1),
         "count",
     ),
+    "VonMises": Family(
+        _draws(loc=_real, concentration=_positive),
+        lambda x, loc, concentration: (
+            concentration * mp.cos(x - loc) - mp.log(2 * mp.pi) - _log_bessel(concentration)
+        ),
+        "circle",
+    ),
+    "Kumaraswamy": Family(
+        _draws(concentration1=_positive, concentration0=_positive), _kumaraswamy, "unit"
+    ),
+    "GeneralizedGamma": Family(
+        _draws(scale=_positive, concentration=_positive, power=_moderate), _stacy, "positive"
+    ),
+    "GeneralizedNormal": Family(
+        _draws(loc=lambda rng: 0.25, scale=_positive, power=_moderate), _generalized_normal, "real"
+    ),
+    "Frechet": Family(_draws(scale=_moderate, concentration=_moderate), _frechet, "positive"),
+    "Nakagami": Family(
+        _draws(concentration=_positive, spread=_positive),
+        lambda x, concentration, spread: (
+            mp.log(2 * x) + _gamma(x * x, concentration, concentration / spread)
+        ),
+        "positive",
+    ),
+    "Levy": Family(
+        _SCALE,
+        lambda x, scale: mp.log(scale / (2 * mp.pi * x**3)) / 2 - scale / (2 * x),
+        "positive",
+    ),
+    "LogSeries": Family(
+        _draws(probs=_probability),
+        lambda x, probs: x * mp.log(probs) - mp.log(-x * mp.log1p(-probs)),
+        "natural",
+    ),
+    "ProbitBernoulli": Family(
+        _draws(probits=_real),
+        lambda x, probits: mp.log(mp.ncdf(probits if x else -probits)),
+        "bit",
+    ),
 }
 
 #: Parameters that a direction of differentiation leaves alone.
@@ -245,7 +313,11 @@ def adjust(p: str, q: str, of_p: Params, of_q: Params) -> None:
         of_q["loc"] *= 0.5
     if p == "Laplace" and q == "Gumbel":
         of_q["scale"] += 1.3 * of_p["scale"]
-    if p != q and {"InverseGamma", "ExpInverseGamma"} & {p, q}:  # E 1/x, or E exp(-x)
+    if p == "Kumaraswamy" and q in ("InverseGamma", "Levy"):
+        of_p["concentration1"] += 1.5
+    if p != q and (
+        {"InverseGamma", "ExpInverseGamma"} & {p, q} or q == "Levy"
+    ):  # E 1/x, or E exp(-x)
         of_p.update({n: x + 3.2 for n, x in of_p.items() if n in ("concentration", "df")})
     if p == "InverseGamma" and q == "Weibull":
         of_q["concentration"] = 0.4 * of_q["concentration"]
@@ -254,19 +326,19 @@ def adjust(p: str, q: str, of_p: Params, of_q: Params) -> None:
 def divergence(p: str, q: str, of_p: Params, of_q: Params) -> Any:
     """KL(p || q) from its definition."""
     f, g = FAMILIES[p], FAMILIES[q]
-    if f.domain in ("count", "bit", "trials"):
+    if f.domain in ("count", "natural", "bit", "trials"):
         return _sum(f, g, of_p, of_q)
 
     def integrand(x: Any) -> Any:
         log_p = f.log_density(x, **of_p)
         return mp.exp(log_p) * (log_p - g.log_density(x, **of_q))
 
-    return _integral(integrand, f, of_p, of_q, "Laplace" in (p, q))
+    return _integral(integrand, f, of_p, of_q, bool({"Laplace", "GeneralizedNormal"} & {p, q}))
 
 
 def _sum(f: Family, g: Family, of_p: Params, of_q: Params) -> Any:
-    last = {"bit": 1, "trials": int(of_p.get("total_count", 0)), "count": 5000}[f.domain]
-    total, x = mp.mpf(0), 0
+    last = {"bit": 1, "trials": int(of_p.get("total_count", 0))}.get(f.domain, 5000)
+    total, x = mp.mpf(0), int(f.domain == "natural")
     while x <= last:
         log_p = f.log_density(x, **of_p)
         total += mp.exp(log_p) * (log_p - g.log_density(x, **of_q))
@@ -284,6 +356,9 @@ def _integral(integrand: Any, f: Family, of_p: Params, of_q: Params, kinked: boo
         ends = [low, *[k for k in kinks if low < k < high], high]
         pairs = pairwise(ends)
         return sum(between(integrand, start, end) for start, end in pairs)
+    if f.domain == "circle":  # periodic, and analytic in a strip
+        angles = [2 * mp.pi * k / 256 for k in range(256)]
+        return sum(integrand(x) for x in angles) * 2 * mp.pi / 256
     if f.domain == "unit":
         with mp.workdps(mp.dps + 90):  # 1 - x, as close to 1 as the integrand reaches
             return between(integrand, mp.mpf(0), mp.mpf(1))

@@ -1,6 +1,7 @@
 """Families whose outcomes are vectors or categories, against their definitions at 50 digits."""
 
 from itertools import product
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -91,4 +92,14 @@ def test_counts_of_categories() -> None:
 def test_one_trial() -> None:
     exact = float(kl(Bernoulli(0.3), Bernoulli(0.4)))
     assert float(kl(Bernoulli(0.3), Binomial(1.0, 0.4))) == pytest.approx(exact, rel=8 * EPS)
-    assert np.isnan(kl(Binomial(3.0, 0.3), Binomial(4.0, 0.4), validate=False))  # not known
+
+
+def test_unequal_trials() -> None:
+    """By summing over the outcomes."""
+    p, q = (
+        [comb(n, k) * s**k * (1 - s) ** (n - k) for k in range(4)] for n, s in ((3, 0.3), (4, 0.4))
+    )
+    total = sum(x * np.log(x / y) for x, y in zip(p, q, strict=True))
+    found = float(kl(Binomial(3.0, 0.3), Binomial(4.0, 0.4)))
+    assert found == pytest.approx(total, rel=16 * EPS)
+    assert float(kl(Binomial(4.0, 0.4), Binomial(3.0, 0.3))) == np.inf

@@ -12,12 +12,18 @@ from .beta import Beta, Dirichlet
 from .categorical import Categorical, Multinomial, OneHotCategorical
 from .cauchy import Cauchy, HalfCauchy
 from .continuous_bernoulli import ContinuousBernoulli
+from .directional import PowerSpherical, SphericalUniform, VonMises, VonMisesFisher
+from .discrete import DiscreteUniform, LogSeries
 from .exponential import Exponential
 from .fallback import Explanation, explain_kl, kl_divergence
+from .frechet import Frechet
 from .gamma import Chi, Chi2, ExpGamma, ExpInverseGamma, Gamma, InverseGamma
+from .generalized import GeneralizedGamma, GeneralizedNormal
 from .gumbel import Gumbel, Weibull
 from .inverse_gaussian import InverseGaussian
+from .kumaraswamy import Kumaraswamy
 from .laplace import Laplace
+from .levy import Levy
 from .location_scale import Logistic, StudentT
 from .markov import kl_rate
 from .mixtures import matched_bound, variational_approximation, variational_upper_bound
@@ -27,9 +33,13 @@ from .multivariate_normal import (
     MultivariateNormal,
     MultivariateNormalDiag,
 )
+from .nakagami import Nakagami
 from .normal import HalfNormal, LogitNormal, LogNormal, Maxwell, Normal, Rayleigh
+from .normal_inverse_gamma import NormalInverseGamma
+from .ordinal import OrderedLogistic, StoppingRatioLogistic
 from .pareto import Pareto
 from .poisson import Poisson
+from .probit import ProbitBernoulli
 from .registry import kl, register_kl
 from .structure import (
     Delta,
@@ -54,13 +64,17 @@ __all__ = [
     "ContinuousBernoulli",
     "Delta",
     "Dirichlet",
+    "DiscreteUniform",
     "Distribution",
     "ExpGamma",
     "ExpInverseGamma",
     "ExpandedDistribution",
     "Explanation",
     "Exponential",
+    "Frechet",
     "Gamma",
+    "GeneralizedGamma",
+    "GeneralizedNormal",
     "Geometric",
     "Gumbel",
     "HalfCauchy",
@@ -69,8 +83,11 @@ __all__ = [
     "InverseGamma",
     "InverseGaussian",
     "JointDistribution",
+    "Kumaraswamy",
     "Laplace",
+    "Levy",
     "LogNormal",
+    "LogSeries",
     "Logistic",
     "LogitNormal",
     "LowRankMultivariateNormal",
@@ -82,15 +99,24 @@ __all__ = [
     "Multinomial",
     "MultivariateNormal",
     "MultivariateNormalDiag",
+    "Nakagami",
     "NegativeBinomial",
     "Normal",
+    "NormalInverseGamma",
     "OneHotCategorical",
+    "OrderedLogistic",
     "Pareto",
     "Poisson",
+    "PowerSpherical",
+    "ProbitBernoulli",
     "Rayleigh",
+    "SphericalUniform",
+    "StoppingRatioLogistic",
     "StudentT",
     "TransformedDistribution",
     "Uniform",
+    "VonMises",
+    "VonMisesFisher",
     "Weibull",
     "Wishart",
     "explain_kl",

@@ -132,7 +132,7 @@ def resolve(*distributions: Distribution) -> tuple[Backend, tuple[Any, ...]]:
     bfloat16 become float32.
     """
     leaves = [x for d in distributions for x in d.leaves()]
-    room = get_backend(*leaves)
+    room = get_backend(*(leaves or [0.0]))
     typed = [x for x in leaves if hasattr(x, "dtype")]
     like = typed[0] if typed else None
     for x in typed:  # as_tensor-like functions widen numbers to the dtype of `like`

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from ..backends import Array, Backend
 from ..core import kl_divergence
 from .base import Condition, Distribution, Support, positive, real, unit_interval
-from .elementary import relative_entropy
+from .elementary import product_difference, relative_entropy
+from .factorials import binomial_excess, negative_binomial_excess
 from .registry import register_kl
 
 __all__ = ["Bernoulli", "Binomial", "Geometric", "NegativeBinomial"]
@@ -59,7 +60,30 @@ def _coins(room: Backend, p: Any, q: Any) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Bernoulli(_Coin):
-    """1 with probability `probs`, else 0; or by ``logits = log(probs / (1 - probs))``."""
+    r"""1 with probability `probs`, else 0; or by ``logits = log(probs / (1 - probs))``.
+
+    .. math:: \mathrm{KL} = p_1 \log\frac{p_1}{p_2} + (1-p_1) \log\frac{1-p_1}{1-p_2}
+
+    Parameters
+    ----------
+    probs, logits : array
+        The probability of a success, between 0 and 1, or ``log(probs / (1 - probs))``; one of them.
+
+    Notes
+    -----
+    Support: 0 and 1.
+
+    References
+    ----------
+    .. [1] S. Kullback, "Information Theory and Statistics", Wiley 1959.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Bernoulli, kl
+    >>> p, q = Bernoulli(probs=0.25), Bernoulli(probs=0.5)
+    >>> round(float(kl(p, q)), 6)
+    0.130812
+    """
 
     def support(self, room: Backend) -> Support:
         """0 and 1."""
@@ -73,7 +97,32 @@ def _bernoulli(room: Backend, p: Bernoulli, q: Bernoulli) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Geometric(_Coin):
-    """The number of failures before the first success, of probability `probs`."""
+    r"""The number of failures before the first success, of probability `probs`.
+
+    .. math:: \mathrm{KL} = \frac{1}{p_1} \Bigl( p_1 \log\frac{p_1}{p_2}
+              + (1-p_1) \log\frac{1-p_1}{1-p_2} \Bigr)
+
+    Parameters
+    ----------
+    probs, logits : array
+        The probability of a success, between 0 and 1, or ``log(probs / (1 - probs))``; one of them.
+
+    Notes
+    -----
+    Support: 0, 1, 2, ...
+
+    References
+    ----------
+    .. [1] F. Nielsen and R. Nock, "Entropies and cross-entropies of exponential families", ICIP
+       2010, 3621.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Geometric, kl
+    >>> p, q = Geometric(probs=0.25), Geometric(probs=0.5)
+    >>> round(float(kl(p, q)), 6)
+    0.523248
+    """
 
     def support(self, room: Backend) -> Support:
         """0, 1, 2, ..."""
@@ -94,7 +143,36 @@ def _geometric(room: Backend, p: Geometric, q: Geometric) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Binomial(Distribution):
-    """The number of successes, each of probability `probs`, in `total_count` trials."""
+    r"""The number of successes, each of probability `probs`, in `total_count` trials.
+
+    .. math:: \mathrm{KL} = n \Bigl( p_1 \log\frac{p_1}{p_2}
+              + (1-p_1) \log\frac{1-p_1}{1-p_2} \Bigr)
+
+    Parameters
+    ----------
+    total_count : array
+        Positive.
+    probs, logits : array
+        The probability of a success, between 0 and 1, or ``log(probs / (1 - probs))``; one of them.
+
+    Notes
+    -----
+    Support: 0, 1, ..., total_count.  The formula is that of n trials in both; q with more of them
+    adds an expectation, by an integral (`factorials`), and q with fewer has not all outcomes of p:
+    +inf.
+
+    References
+    ----------
+    .. [1] F. Nielsen and R. Nock, "Entropies and cross-entropies of exponential families", ICIP
+       2010, 3621.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Binomial, kl
+    >>> p, q = Binomial(2.0, probs=0.25), Binomial(3.0, probs=0.5)
+    >>> round(float(kl(p, q)), 6)
+    0.734059
+    """
 
     total_count: Any
     probs: Any = None
@@ -102,8 +180,9 @@ class Binomial(Distribution):
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = (("probs", "logits"),)
 
     def support(self, room: Backend) -> Support:
-        """0 to total_count."""
-        return Support(0, self.total_count, lattice=True, hull=(-math.inf, math.inf))
+        """0 to total_count; 0 alone without a chance of success."""
+        highest = room.xp.where(_success(room, self) > 0, self.total_count, 0.0)
+        return Support(0, highest, lattice=True, hull=(-math.inf, math.inf))
 
     def conditions(self, room: Backend) -> list[Condition]:
         """At least one trial; probabilities between 0 and 1, or real logits."""
@@ -112,9 +191,28 @@ class Binomial(Distribution):
 
 @register_kl(Binomial, Binomial)
 def _binomial(room: Backend, p: Binomial, q: Binomial) -> Array:
-    """NaN where q has more trials than p: no closed form is known."""
-    value = p.total_count * _coins(room, p, q)
-    return room.xp.where(p.total_count == q.total_count, value, math.nan)
+    """With more trials in q, the divergence of the means and the rest of it (`factorials`)."""
+    xp, n, m = room.xp, p.total_count, q.total_count
+    success, failure = _success(room, p), _failure(room, p)
+    d = xp.where(m > n, m - n, 0.0)
+    apart = product_difference(room, m, _success(room, q), n, success)
+    value = _means(room, n * success, d + n * failure, q, apart)
+    value = value + binomial_excess(room, n, d, success, failure)
+    # Where q has fewer trials than p, p is at 0, or the result +inf.
+    value = xp.where(m < n, _means(room, 0 * m, m, q, m * _success(room, q)), value)
+    return xp.where(n == m, n * _coins(room, p, q), value)
+
+
+def _means(room: Backend, yes: Array, no: Array, q: Any, apart: Array) -> Array:
+    """``(yes + no) KL`` of those successes and failures from q; `apart` is q's successes less."""
+    total = yes + no
+    if q.logits is None:
+        successes = relative_entropy(room, yes, total * q.probs, apart)
+        return successes + relative_entropy(room, no, total * (1 - q.probs), -apart)
+    yes, no, logits = room.broadcast((yes, no, q.logits), ())
+    counts = room.xp.stack([no, yes], axis=-1)
+    logits = room.xp.stack([0 * logits, logits], axis=-1)
+    return total * kl_divergence(counts, logits, given=("counts", "logits"), validate=False)
 
 
 @register_kl(Bernoulli, Binomial)
@@ -125,7 +223,35 @@ def _bernoulli_binomial(room: Backend, p: Bernoulli, q: Binomial) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class NegativeBinomial(Distribution):
-    """The number of successes, of probability `probs`, before `total_count` failures."""
+    r"""The number of successes, of probability `probs`, before `total_count` failures.
+
+    .. math:: \mathrm{KL} = \frac{r}{1-p_1} \Bigl( p_1 \log\frac{p_1}{p_2}
+              + (1-p_1) \log\frac{1-p_1}{1-p_2} \Bigr)
+
+    Parameters
+    ----------
+    total_count : array
+        The number of failures r, positive.
+    probs, logits : array
+        The probability of a success, between 0 and 1, or ``log(probs / (1 - probs))``; one of them.
+
+    Notes
+    -----
+    Support: 0, 1, 2, ...  The formula is that of r failures in both; others add an expectation, by
+    an integral (`factorials`).
+
+    References
+    ----------
+    .. [1] F. Nielsen and R. Nock, "Entropies and cross-entropies of exponential families", ICIP
+       2010, 3621.
+
+    Examples
+    --------
+    >>> from unikl.distributions import NegativeBinomial, kl
+    >>> p, q = NegativeBinomial(2.0, probs=0.25), NegativeBinomial(3.5, probs=0.5)
+    >>> round(float(kl(p, q)), 6)
+    1.058713
+    """
 
     total_count: Any
     probs: Any = None
@@ -146,6 +272,10 @@ class NegativeBinomial(Distribution):
 
 @register_kl(NegativeBinomial, NegativeBinomial)
 def _negative_binomial(room: Backend, p: NegativeBinomial, q: NegativeBinomial) -> Array:
-    """NaN where the counts of failures differ: no closed form is known."""
-    value = p.total_count * (_coins(room, p, q) / _failure(room, p))
-    return room.xp.where(p.total_count == q.total_count, value, math.nan)
+    """With other counts of failures, the divergence of the means and the rest (`factorials`)."""
+    r, s = p.total_count, q.total_count
+    coins, failure = _coins(room, p, q), _failure(room, p)
+    odds = _success(room, p) / failure
+    apart = product_difference(room, s, _success(room, q), r * odds, _failure(room, q))
+    value = _means(room, r * odds, s, q, apart) + negative_binomial_excess(room, r, s, odds)
+    return room.xp.where(r == s, r * (coins / failure), value)

@@ -52,6 +52,7 @@ _STRUCTURES = """\
 | JointDistribution | the sum over the parts |
 | TransformedDistribution | that of the bases, for one shared injective transform |
 | MixtureSameFamily | 0 for a mixture with itself; else quadrature, bounds or Monte Carlo |
+| GaussianProcess (TFP), CirculantNormal (NumPyro) | that of the multivariate normals |
 | Delta | 0 at the same point, else +inf |
 | Markov chains (`markov.kl_rate`) | the divergence for each step |
 """
@@ -136,6 +137,12 @@ _VECTORS = {
     "scale_tril_column": np.eye(2),
     "df": np.array(5.0),
 }
+_NAMED = {  # the same in all families
+    "cutpoints": np.array([-0.5, 0.5]),
+    "dimension": 2,
+    "mean_direction": np.array([0.6, 0.8]),
+    "total_count": np.array(3.0),
+}
 
 
 def _example(family: type[Distribution]) -> Any:
@@ -144,13 +151,14 @@ def _example(family: type[Distribution]) -> Any:
     names: tuple[str, ...] = family.__match_args__
     alternatives = [name for group in family.alternatives for name in group[1:]]
     vector = family.event_rank > 0 or "Categorical" in family.__name__
+    vector = vector and "mean_direction" not in names
     for name in names:
         if name in alternatives:
             continue
         if name == "loc" and family is wishart.MatrixNormal:
             given[name] = np.ones((2, 2))
-        elif name == "total_count":
-            given[name] = np.array(3.0)
+        elif name in _NAMED:
+            given[name] = _NAMED[name]
         else:
             usual = np.array([0.5, 0.5]) if vector else np.array(0.5)
             given[name] = _VECTORS.get(name, usual) if vector else usual
@@ -182,9 +190,8 @@ _LABELS = {
     "trigamma": "trigamma",
     "erf": "erf",
     "normal_cdf": "erf",
-    "log_bessel": "Bessel",
-    "bessel_ratio": "Bessel",
-    "exp_integral": "exponential integral",
+    "mills_ratio": "erf",
+    "_moments": "Bessel",
     "cholesky": "Cholesky",
     "solve_lower": "triangular solve",
     "solve_upper": "triangular solve",

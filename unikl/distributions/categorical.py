@@ -14,7 +14,31 @@ __all__ = ["Categorical", "Multinomial", "OneHotCategorical"]
 
 @dataclass(frozen=True, eq=False)
 class Categorical(Distribution):
-    """One of K categories, the last axis of `probs` (normalised) or of `logits`."""
+    r"""One of K categories, the last axis of `probs` (normalised) or of `logits`.
+
+    .. math:: \mathrm{KL} = \sum_i p_i \log\frac{p_i}{q_i}
+
+    Parameters
+    ----------
+    probs, logits : array, shape (..., K)
+        Non-negative weights of the categories, which are normalised, or their logarithms up to a
+        constant; one of them.
+
+    Notes
+    -----
+    Support: 0, 1, ..., K - 1.
+
+    References
+    ----------
+    .. [1] S. Kullback, "Information Theory and Statistics", Wiley 1959.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Categorical, kl
+    >>> p, q = Categorical(probs=[0.5, 0.5, 0.0]), Categorical(logits=[0.0, 0.0, 0.0])
+    >>> round(float(kl(p, q)), 6)
+    0.405465
+    """
 
     probs: Any = None
     logits: Any = None
@@ -45,7 +69,32 @@ def _categorical(room: Backend, p: Categorical, q: Categorical) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class OneHotCategorical(Distribution):
-    """One of K categories, as a one-hot vector."""
+    r"""One of K categories, as a one-hot vector.
+
+    .. math:: \mathrm{KL} = \sum_i p_i \log\frac{p_i}{q_i}
+
+    Parameters
+    ----------
+    probs, logits : array, shape (..., K)
+        Non-negative weights of the categories, which are normalised, or their logarithms up to a
+        constant; one of them.
+
+    Notes
+    -----
+    Support: the K unit vectors.
+
+    References
+    ----------
+    .. [1] S. Kullback, "Information Theory and Statistics", Wiley 1959.
+
+    Examples
+    --------
+    >>> from unikl.distributions import OneHotCategorical, kl
+    >>> p = OneHotCategorical(probs=[0.5, 0.5])
+    >>> q = OneHotCategorical(probs=[0.25, 0.75])
+    >>> round(float(kl(p, q)), 6)
+    0.143841
+    """
 
     probs: Any = None
     logits: Any = None
@@ -62,7 +111,34 @@ class OneHotCategorical(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class Multinomial(Distribution):
-    """How often each of K categories comes in `total_count` draws."""
+    r"""How often each of K categories comes in `total_count` draws.
+
+    .. math:: \mathrm{KL} = n \sum_i p_i \log\frac{p_i}{q_i}
+
+    Parameters
+    ----------
+    total_count : array
+        The number of draws n, positive.
+    probs, logits : array, shape (..., K)
+        Non-negative weights of the categories, which are normalised, or their logarithms up to a
+        constant; one of them.
+
+    Notes
+    -----
+    Support: K counts with the sum n; +inf where the numbers of draws differ.
+
+    References
+    ----------
+    .. [1] F. Nielsen and R. Nock, "Entropies and cross-entropies of exponential families", ICIP
+       2010, 3621.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Multinomial, kl
+    >>> p, q = Multinomial(2.0, probs=[0.5, 0.5]), Multinomial(2.0, probs=[0.25, 0.75])
+    >>> round(float(kl(p, q)), 6)
+    0.287682
+    """
 
     total_count: Any
     probs: Any = None

@@ -11,17 +11,38 @@ from .base import Condition, Distribution, Support, real
 from .elementary import elementwise, exp_excess, itakura_saito, like, log1p, log_ratio
 from .registry import register_kl
 
-__all__ = ["ContinuousBernoulli", "cumulants"]
+__all__ = ["ContinuousBernoulli", "bregman_of_cumulants", "cumulants"]
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousBernoulli(Distribution):
-    """Density proportional to ``probs^x (1 - probs)^(1 - x)`` on the unit interval.
+    r"""Density proportional to ``probs^x (1 - probs)^(1 - x)`` on the unit interval.
 
     That is exp(eta x - A(eta)) with eta = log(probs / (1 - probs)), the `logits`, and
     A = log((exp(eta) - 1) / eta).
 
-    Reference: G. Loaiza-Ganem and J. P. Cunningham, arXiv:1907.06845.
+    .. math:: \mathrm{KL} = A(\eta_2) - A(\eta_1) - A'(\eta_1) (\eta_2 - \eta_1)
+
+    Parameters
+    ----------
+    probs, logits : array
+        Strictly between 0 and 1, or any real number; one of them.
+
+    Notes
+    -----
+    Support: the unit interval.
+
+    References
+    ----------
+    .. [1] G. Loaiza-Ganem and J. P. Cunningham, "The continuous Bernoulli: fixing a pervasive error
+       in variational autoencoders", arXiv:1907.06845.
+
+    Examples
+    --------
+    >>> from unikl.distributions import ContinuousBernoulli, kl
+    >>> p, q = ContinuousBernoulli(logits=0.0), ContinuousBernoulli(logits=2.0)
+    >>> round(float(kl(p, q)), 6)
+    0.161439
     """
 
     probs: Any = None
@@ -95,7 +116,7 @@ def cumulants(room: Backend, eta: Array) -> tuple[Array, Array, Array]:
 
 @register_kl(ContinuousBernoulli, ContinuousBernoulli)
 def _continuous_bernoulli(room: Backend, p: ContinuousBernoulli, q: ContinuousBernoulli) -> Array:
-    return _bregman(room, p.eta(room), q.eta(room), _step(room, p, q))
+    return bregman_of_cumulants(room, p.eta(room), q.eta(room), _step(room, p, q))
 
 
 def _tilted(room: Backend, eta: Array, h: Array) -> tuple[Array, Array]:
@@ -143,7 +164,7 @@ def _bregman_partials(room: Backend, eta: Array, other: Array, h: Array) -> tupl
 
 
 @elementwise(_bregman_partials)
-def _bregman(room: Backend, eta: Array, other: Array, h: Array) -> Array:
+def bregman_of_cumulants(room: Backend, eta: Array, other: Array, h: Array) -> Array:
     """The divergence of A, given h = other - eta, in three ways.
 
     As log E_p exp(h (x - mean)) by quadrature, where both parameters are moderate; by that of

@@ -20,6 +20,7 @@ from ..numerics import chi, psi
 __all__ = [
     "elementwise",
     "exp_excess",
+    "exp_excess_given",
     "exp_excess_of_ratio",
     "itakura_saito",
     "like",
@@ -150,6 +151,27 @@ def _exp_excess(room: Backend, d: Array) -> Array:
 def exp_excess(room: Backend, d: Array) -> Array:
     """``exp(d) - 1 - d``."""
     return _exp_excess(room, d)
+
+
+def _large_power(room: Backend, d: Array, power: Array) -> tuple[Array, Array]:
+    """Where to take `power` for exp(d), and it there."""
+    large = (d > 1.4) & (power > 0) & (power < math.inf)
+    return large, room.xp.where(large, power, 1.0)
+
+
+def _exp_excess_given_partials(room: Backend, d: Array, power: Array) -> tuple[Any, ...]:
+    xp = room.xp
+    large, power = _large_power(room, d, power)
+    # The factor is 1, for the second derivative.
+    slope = power * xp.exp(d - room.stop_gradient(d)) - 1
+    return xp.where(large, slope, xp.expm1(d)), None
+
+
+@elementwise(_exp_excess_given_partials)
+def exp_excess_given(room: Backend, d: Array, power: Array) -> Array:
+    """``exp(d) - 1 - d``, given exp(d) where that is large and known to more digits than by d."""
+    large, power = _large_power(room, d, power)
+    return room.xp.where(large, power - 1 - d, _exp_excess(room, d))
 
 
 def _exp_excess_of_ratio_partials(room: Backend, x: Array, s: Array) -> tuple[Array, ...]:

@@ -16,7 +16,31 @@ __all__ = ["Exponential"]
 
 @dataclass(frozen=True, eq=False)
 class Exponential(Distribution):
-    """The exponential distribution with inverse scale `rate`."""
+    r"""The exponential distribution with inverse scale `rate`.
+
+    .. math:: \mathrm{KL} = \frac{\lambda_2}{\lambda_1} - 1 - \log\frac{\lambda_2}{\lambda_1}
+
+    Parameters
+    ----------
+    rate : array
+        Positive.
+
+    Notes
+    -----
+    Support: the positive numbers.
+
+    References
+    ----------
+    .. [1] M. Gil, F. Alajaji and T. Linder, "Renyi divergence measures for commonly used univariate
+       continuous distributions", Information Sciences 249 (2013) 124.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Exponential, kl
+    >>> p, q = Exponential(1.0), Exponential(2.0)
+    >>> round(float(kl(p, q)), 6)
+    0.306853
+    """
 
     rate: Any
     views: ClassVar[tuple[View, ...]] = (

@@ -6,25 +6,42 @@ from typing import Any
 
 from ..backends import Array, Backend
 from .base import Condition, Distribution, Support, positive, real
+from .shapes import _OnLine
 from .special import digamma, lgamma
 
 __all__ = ["Logistic", "StudentT"]
 
 
 @dataclass(frozen=True, eq=False)
-class Logistic(Distribution):
-    """The logistic distribution with mean `loc` and `scale`."""
+class Logistic(_OnLine):
+    r"""The logistic distribution with mean `loc` and `scale`.
 
-    loc: Any
-    scale: Any
+    .. math:: \mathrm{KL}(p \| \mathcal{N}(m_2, s_2)) =
+              \frac{\pi^2 s^2/3 + (m-m_2)^2}{2 s_2^2} + \log\frac{s_2 \sqrt{2 \pi}}{s} - 2
 
-    def support(self, room: Backend) -> Support:
-        """The real line."""
-        return Support(-math.inf, math.inf)
+    Parameters
+    ----------
+    loc : array
+        Any real number.
+    scale : array
+        Positive.
 
-    def conditions(self, room: Backend) -> list[Condition]:
-        """A real location, a positive scale."""
-        return [real("loc", self.loc), positive("scale", self.scale)]
+    Notes
+    -----
+    Support: the real line.  Two logistic distributions have no closed form.
+
+    References
+    ----------
+    .. [1] N. L. Johnson, S. Kotz and N. Balakrishnan, "Continuous Univariate Distributions", Wiley
+       1994.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Logistic, Normal, kl
+    >>> p, q = Logistic(0.0, 1.0), Normal(0.0, 2.0)
+    >>> round(float(kl(p, q)), 6)
+    0.023319
+    """
 
     def mean(self, room: Backend) -> Array:
         """E x."""
@@ -41,7 +58,36 @@ class Logistic(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class StudentT(Distribution):
-    """Student's t distribution with `df` degrees of freedom, `loc` and `scale`."""
+    r"""Student's t distribution with `df` degrees of freedom, `loc` and `scale`.
+
+    .. math:: \mathrm{KL}(p \| \mathcal{N}(m_2, s_2)) =
+              \frac{s^2 \nu/(\nu-2) + (m-m_2)^2}{2 s_2^2} + \log(s_2 \sqrt{2 \pi}) - H(p)
+
+    Parameters
+    ----------
+    df : array
+        The degrees of freedom nu, positive; +inf from a normal one where they are at most 2.
+    loc : array
+        Any real number.
+    scale : array
+        Positive.
+
+    Notes
+    -----
+    Support: the real line.  Two Student distributions have no closed form.
+
+    References
+    ----------
+    .. [1] N. L. Johnson, S. Kotz and N. Balakrishnan, "Continuous Univariate Distributions", Wiley
+       1994.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Normal, StudentT, kl
+    >>> p, q = StudentT(5.0, 0.0, 1.0), Normal(0.0, 1.0)
+    >>> round(float(kl(p, q)), 6)
+    0.124769
+    """
 
     df: Any
     loc: Any

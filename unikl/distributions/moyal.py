@@ -2,31 +2,46 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from ..backends import Array, Backend
-from .base import Condition, Distribution, Support, positive, real
 from .elementary import exp_excess, itakura_saito
 from .registry import register_kl
+from .shapes import _OnLine
 from .special import EULER, lgamma_bregman
 
 __all__ = ["Moyal"]
 
 
 @dataclass(frozen=True, eq=False)
-class Moyal(Distribution):
-    """``loc - scale log(x)`` of a chi-squared variable x with one degree of freedom."""
+class Moyal(_OnLine):
+    r"""``loc - scale log(x)`` of a chi-squared variable x with one degree of freedom.
 
-    loc: Any
-    scale: Any
+    .. math:: \mathrm{KL} = \log\frac{s_2}{s_1} + \frac12 \Bigl( z + e^{-(m_1-m_2)/s_2}
+              \frac{2^r \Gamma(r+1/2)}{\sqrt{\pi}} - c - 1 \Bigr),\quad r = \frac{s_1}{s_2},
+              \ c = \log 2 + \gamma,\ z = r c + \frac{m_1-m_2}{s_2}
 
-    def support(self, room: Backend) -> Support:
-        """The real line."""
-        return Support(-math.inf, math.inf)
+    Parameters
+    ----------
+    loc : array
+        Any real number.
+    scale : array
+        Positive.
 
-    def conditions(self, room: Backend) -> list[Condition]:
-        """A real location, a positive scale."""
-        return [real("loc", self.loc), positive("scale", self.scale)]
+    Notes
+    -----
+    Support: the real line.
+
+    References
+    ----------
+    .. [1] J. E. Moyal, "Theory of ionization fluctuations", Philosophical Magazine 46 (1955) 263.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Moyal, kl
+    >>> p, q = Moyal(0.0, 1.0), Moyal(1.0, 2.0)
+    >>> round(float(kl(p, q)), 6)
+    0.283301
+    """
 
 
 @register_kl(Moyal, Moyal)

@@ -110,7 +110,34 @@ class MultivariateNormal(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class MultivariateNormalDiag(Distribution):
-    """Independent normal components: mean `loc`, standard deviations `scale_diag`, (..., n)."""
+    r"""Independent normal components: mean `loc`, standard deviations `scale_diag`, (..., n).
+
+    .. math:: \mathrm{KL} = \frac12 \sum_i \Bigl( \frac{(m_i-n_i)^2}{t_i^2}
+              + \frac{s_i^2}{t_i^2} - 1 - \log\frac{s_i^2}{t_i^2} \Bigr)
+
+    Parameters
+    ----------
+    loc : array, shape (..., n)
+        The means, m of p and n of q.
+    scale_diag : array, shape (..., n)
+        Positive standard deviations, s of p and t of q.
+
+    Notes
+    -----
+    Support: vectors of n real numbers.
+
+    References
+    ----------
+    .. [1] S. Kullback, "Information Theory and Statistics", Wiley 1959.
+
+    Examples
+    --------
+    >>> from unikl.distributions import MultivariateNormalDiag, kl
+    >>> p = MultivariateNormalDiag([0.0, 0.0], [1.0, 1.0])
+    >>> q = MultivariateNormalDiag([1.0, 1.0], [2.0, 2.0])
+    >>> round(float(kl(p, q)), 6)
+    0.886294
+    """
 
     loc: Any
     scale_diag: Any
@@ -135,16 +162,35 @@ class MultivariateNormalDiag(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class LowRankMultivariateNormal(Distribution):
-    """Normal distribution with the covariance ``diag(cov_diag) + cov_factor cov_factor^T``.
+    r"""Normal distribution with the covariance ``diag(cov_diag) + cov_factor cov_factor^T``.
 
     Two of them cost O(n r^2); their n by n matrices are never formed.
+
+    .. math:: \mathrm{KL} = \mathrm{KL}(\mathcal{N}(\mu_1, D_1 + W_1 W_1^T)
+              \| \mathcal{N}(\mu_2, D_2 + W_2 W_2^T))
 
     Parameters
     ----------
     loc : array, shape (..., n)
     cov_factor : array, shape (..., n, r)
+        W.
     cov_diag : array, shape (..., n)
-        Positive.
+        The diagonal of D, positive.
+
+    References
+    ----------
+    .. [1] M. A. Woodbury, "Inverting modified matrices", Princeton Statistical Research Group,
+       memorandum 42 (1950).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unikl.distributions import LowRankMultivariateNormal, kl
+    >>> zero, one = np.zeros(3), np.ones(3)
+    >>> p = LowRankMultivariateNormal(zero, one[:, None], one)
+    >>> q = LowRankMultivariateNormal(one, zero[:, None], one)
+    >>> round(float(kl(p, q)), 6)
+    2.306853
     """
 
     loc: Any

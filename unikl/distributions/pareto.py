@@ -14,7 +14,34 @@ __all__ = ["Pareto"]
 
 @dataclass(frozen=True, eq=False)
 class Pareto(Distribution):
-    """The power law above `scale`, with tail index `alpha`."""
+    r"""The power law above `scale`, with tail index `alpha`.
+
+    .. math:: \mathrm{KL} = \frac{a_2}{a_1} - 1 - \log\frac{a_2}{a_1}
+              + a_2 \log\frac{s_1}{s_2} \quad (s_1 \ge s_2)
+
+    Parameters
+    ----------
+    scale : array
+        The least outcome s, positive.
+    alpha : array
+        The tail index a, positive.
+
+    Notes
+    -----
+    Support: the numbers above the scale; +inf where that of p is below that of q.
+
+    References
+    ----------
+    .. [1] M. Gil, F. Alajaji and T. Linder, "Renyi divergence measures for commonly used univariate
+       continuous distributions", Information Sciences 249 (2013) 124.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Pareto, kl
+    >>> p, q = Pareto(2.0, 1.0), Pareto(1.0, 2.0)
+    >>> round(float(kl(p, q)), 6)
+    1.693147
+    """
 
     scale: Any
     alpha: Any

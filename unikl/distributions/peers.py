@@ -58,7 +58,11 @@ _TFP = {
     "MultivariateNormalDiag": "LowRankMultivariateNormal MultivariateNormal MultivariateNormalDiag",
     "Normal": "Normal",
     "OneHotCategorical": "OneHotCategorical",
+    "OrderedLogistic": "OrderedLogistic",
     "Pareto": "Pareto",
+    "PowerSpherical": "SphericalUniform VonMisesFisher",
+    "ProbitBernoulli": "ProbitBernoulli",
+    "StoppingRatioLogistic": "StoppingRatioLogistic",
     "Uniform": "Uniform",
     "VonMises": "VonMises",
     "VonMisesFisher": "SphericalUniform",
@@ -90,6 +94,7 @@ _NUMPYRO = {
     "Kumaraswamy": "Beta",
     "MultivariateNormal": "MultivariateNormal",
     "Normal": "Normal",
+    "OrderedLogistic": "OrderedLogistic",
     "Weibull": "Gamma",
 }
 

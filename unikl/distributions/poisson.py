@@ -15,7 +15,30 @@ __all__ = ["Poisson"]
 
 @dataclass(frozen=True, eq=False)
 class Poisson(Distribution):
-    """The Poisson distribution with mean `rate`."""
+    r"""The Poisson distribution with mean `rate`.
+
+    .. math:: \mathrm{KL} = \lambda_1 \log\frac{\lambda_1}{\lambda_2} - \lambda_1 + \lambda_2
+
+    Parameters
+    ----------
+    rate : array
+        The mean lambda, 0 or more.
+
+    Notes
+    -----
+    Support: 0, 1, 2, ...
+
+    References
+    ----------
+    .. [1] S. Kullback, "Information Theory and Statistics", Wiley 1959.
+
+    Examples
+    --------
+    >>> from unikl.distributions import Poisson, kl
+    >>> p, q = Poisson(1.0), Poisson(2.0)
+    >>> round(float(kl(p, q)), 6)
+    0.306853
+    """
 
     rate: Any
 

@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from ..backends import Array, Backend
+from . import atoms, special_cases  # noqa: F401  (they register their pairs)
 from .base import Distribution
 from .beta import Beta
 from .continuous_bernoulli import ContinuousBernoulli, cumulants

@@ -35,6 +35,14 @@ class Wishart(Distribution):
     ----------
     .. [1] W. D. Penny, "KL-divergences of Normal, Gamma, Dirichlet and Wishart densities",
        technical report, Wellcome Department of Cognitive Neurology (2001), section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unikl.distributions import Wishart, kl
+    >>> p, q = (Wishart(df, covariance_matrix=np.eye(2)) for df in (3.0, 4.0))
+    >>> round(float(kl(p, q)), 6)
+    0.270363
     """
 
     df: Any
@@ -95,6 +103,18 @@ class MatrixNormal(Distribution):
     scale_tril_row : array, shape (..., n, n)
     scale_tril_column : array, shape (..., m, m)
         Lower triangular Cholesky factors of U and V.
+
+    References
+    ----------
+    .. [1] A. K. Gupta and D. K. Nagar, "Matrix Variate Distributions", Chapman and Hall 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from unikl.distributions import MatrixNormal, kl
+    >>> p, q = (MatrixNormal(np.full((2, 2), m), np.eye(2), np.eye(2)) for m in (0.0, 1.0))
+    >>> float(kl(p, q))
+    2.0
     """
 
     loc: Any

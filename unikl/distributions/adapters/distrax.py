@@ -85,7 +85,7 @@ def _joint(x: Any) -> Distribution:
 
 _SAME = (
     "Bernoulli Categorical Dirichlet Gamma Gumbel Laplace Logistic Multinomial Normal "
-    "OneHotCategorical Uniform"
+    "OneHotCategorical Uniform VonMises"
 )
 
 NAMES: Table = {

@@ -85,14 +85,35 @@ def _mixture(x: Any) -> Distribution:
     return build("MixtureSameFamily", mixture=parts[0], components=parts[1])
 
 
+def _circulant(x: Any) -> Distribution:
+    return build("MultivariateNormal", loc=x.loc, covariance_matrix=x.covariance_matrix)
+
+
+def _levy(x: Any) -> Distribution:
+    # Ours starts at 0: a shift that both share does not change the divergence.
+    return build(
+        "TransformedDistribution",
+        base=build("Levy", scale=x.scale),
+        transform=("shift", _key(x.loc)),
+    )
+
+
+def _key(x: Any) -> Any:
+    """Equal for equal numbers."""
+    import jax.numpy
+
+    array = jax.numpy.asarray(x)
+    return array.shape, array.tobytes()
+
+
 def _delta(x: Any) -> Distribution:
     return build("Delta", value=x.v, event_dims=x.event_dim)
 
 
 _SAME = (
-    "Beta Cauchy Chi2 Dirichlet Exponential Gamma Gumbel HalfCauchy HalfNormal "
-    "InverseGamma Laplace LogNormal Logistic LowRankMultivariateNormal MatrixNormal "
-    "MultivariateNormal Normal Pareto Poisson StudentT Uniform Weibull"
+    "Beta Cauchy Chi2 Dirichlet DiscreteUniform Exponential Gamma Gumbel HalfCauchy HalfNormal "
+    "InverseGamma Kumaraswamy Laplace LogNormal Logistic LowRankMultivariateNormal MatrixNormal "
+    "MultivariateNormal Normal Pareto Poisson StudentT Uniform VonMises Weibull"
 )
 
 NAMES: Table = {
@@ -109,6 +130,9 @@ NAMES: Table = {
     "MultinomialLogits": _of_logits("Multinomial", total_count="total_count"),
     "NegativeBinomialProbs": _of_probs("NegativeBinomial", total_count="total_count"),
     "NegativeBinomialLogits": _of_logits("NegativeBinomial", total_count="total_count"),
+    "CirculantNormal": _circulant,
+    "Levy": _levy,
+    "OrderedLogistic": lambda x: build("OrderedLogistic", cutpoints=x.cutpoints, loc=x.predictor),
     "Independent": lambda x: build(
         "Independent",
         base=adapt(x.base_dist),

@@ -116,6 +116,42 @@ def _wishart(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
     return build("Wishart", df=shapes[0].df, covariance_matrix=shapes[0].scale)
 
 
+def _levy(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    return _at(loc, build("Levy", scale=scale))
+
+
+def _nakagami(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    return _at(loc, build("Nakagami", concentration=shapes[0], spread=scale**2))
+
+
+def _generalized_gamma(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    a, c = shapes
+    if np.any(c <= 0):
+        raise NotImplementedError("scipy's gengamma with c <= 0")
+    return _at(loc, build("GeneralizedGamma", scale=scale, concentration=a * c, power=c))
+
+
+def _von_mises(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    if np.any(scale != 1):
+        raise NotImplementedError(f"scipy's vonmises with scale {scale}; only 1 is known")
+    return build("VonMises", loc=loc, concentration=shapes[0])
+
+
+def _integers(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    low, high = shapes  # scipy leaves the upper one out
+    return build("DiscreteUniform", low=low + loc, high=high + loc - 1)
+
+
+def _von_mises_fisher(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    x = shapes[0]
+    return build("VonMisesFisher", mean_direction=x.mu, concentration=_number(x.kappa))
+
+
+def _normal_inverse_gamma(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
+    m, count, a, b = (_number(one) for one in shapes[0]._shapes)
+    return build("NormalInverseGamma", loc=m, count=count, concentration=a, rate=b)
+
+
 def _matrix_normal(shapes: list[Any], loc: Any, scale: Any) -> Distribution:
     x = shapes[0]
     rows, columns = (np.linalg.cholesky(cov) for cov in (x.rowcov, x.colcov))
@@ -132,27 +168,37 @@ NAMES: dict[str, Reader] = {
     "dirichlet": _dirichlet,
     "expon": _rated("Exponential"),
     "gamma": _rated("Gamma", "concentration"),
+    "gengamma": _generalized_gamma,
+    "gennorm": _placed("GeneralizedNormal", "power"),
     "geom": _geometric,
     "gumbel_r": _placed("Gumbel"),
     "halfcauchy": _scaled("HalfCauchy"),
     "halfnorm": _scaled("HalfNormal"),
     "invgamma": _scaled("InverseGamma", "concentration", scale="rate"),
     "invgauss": _inverse_gaussian,
+    "invweibull": _scaled("Frechet", "concentration"),
     "laplace": _placed("Laplace"),
+    "levy": _levy,
     "logistic": _placed("Logistic"),
     "lognorm": _log_normal,
+    "logser": _plain("LogSeries", "probs"),
     "matrix_normal": _matrix_normal,
     "maxwell": _scaled("Maxwell"),
     "moyal": _placed("Moyal"),
     "multinomial": _multinomial,
     "multivariate_normal": _normal,
+    "nakagami": _nakagami,
     "nbinom": _negative_binomial,
     "norm": _placed("Normal"),
+    "normal_inverse_gamma": _normal_inverse_gamma,
     "pareto": _scaled("Pareto", "alpha"),
     "poisson": _plain("Poisson", "rate"),
+    "randint": _integers,
     "rayleigh": _scaled("Rayleigh"),
     "t": _placed("StudentT", "df"),
     "uniform": _uniform,
+    "vonmises": _von_mises,
+    "vonmises_fisher": _von_mises_fisher,
     "weibull_min": _scaled("Weibull", "concentration"),
     "wishart": _wishart,
 }

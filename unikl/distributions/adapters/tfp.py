@@ -35,9 +35,8 @@ def _given(x: Any, name: str) -> Any:
     return getattr(x, f"_{name}")
 
 
-def _rate(x: Any, name: str = "rate") -> Any:
-    rate = getattr(x, f"_{name}")
-    return exp(getattr(x, f"_log_{name}")) if rate is None else rate
+def _rate(x: Any) -> Any:
+    return exp(x._log_rate) if x._rate is None else x._rate
 
 
 def _with_rate(family: str) -> Reader:
@@ -49,8 +48,15 @@ def _poisson(x: Any) -> Distribution:
 
 
 def _exp_inverse_gamma(x: Any) -> Distribution:
-    scale = _rate(x, "scale")
-    return build("ExpInverseGamma", concentration=x.concentration, rate=scale)
+    # Held as a transformed ExpGamma, whose rate is the scale.
+    inner = x.distribution
+    return build("ExpInverseGamma", concentration=inner.concentration, scale=_rate(inner))
+
+
+def _probit(x: Any) -> Distribution:
+    if x._probits is None:
+        return build("Bernoulli", probs=x._probs)
+    return build("ProbitBernoulli", probits=x._probits)
 
 
 def _half_cauchy(x: Any) -> Distribution:
@@ -140,8 +146,10 @@ def _joint(x: Any) -> Distribution:
 
 _SAME = (
     "Bernoulli Beta Binomial Categorical Cauchy Chi Chi2 ContinuousBernoulli Dirichlet "
-    "Exponential Geometric Gumbel HalfNormal Laplace LogNormal Logistic LogitNormal Moyal "
-    "Multinomial NegativeBinomial Normal OneHotCategorical StudentT Uniform Weibull"
+    "Exponential GeneralizedNormal Geometric Gumbel HalfNormal Kumaraswamy Laplace LogNormal "
+    "Logistic LogitNormal Moyal Multinomial NegativeBinomial Normal OneHotCategorical "
+    "OrderedLogistic PowerSpherical SphericalUniform StoppingRatioLogistic StudentT Uniform "
+    "VonMises VonMisesFisher Weibull"
 )
 
 NAMES: Table = {
@@ -153,6 +161,9 @@ NAMES: Table = {
     "InverseGaussian": same("InverseGaussian", _given),
     "Pareto": same("Pareto", _given, alpha="concentration"),
     "Poisson": _poisson,
+    "ProbitBernoulli": _probit,
+    # At its index points.
+    "GaussianProcess": lambda x: adapt(x.get_marginal_distribution()),
     "HalfCauchy": _half_cauchy,
     "MultivariateNormalLinearOperator": _linear_operator,
     **dict.fromkeys(_MATRICES, _matrices),

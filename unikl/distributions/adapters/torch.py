@@ -76,9 +76,9 @@ def _mixture(x: Any) -> Distribution:
 
 _SAME = (
     "Bernoulli Beta Binomial Categorical Cauchy Chi2 ContinuousBernoulli Dirichlet "
-    "Exponential Gamma Geometric Gumbel HalfCauchy HalfNormal InverseGamma Laplace "
+    "Exponential Gamma Geometric Gumbel HalfCauchy HalfNormal InverseGamma Kumaraswamy Laplace "
     "LogNormal LowRankMultivariateNormal Multinomial MultivariateNormal NegativeBinomial "
-    "Normal OneHotCategorical Pareto Poisson StudentT Uniform Weibull Wishart"
+    "Normal OneHotCategorical Pareto Poisson StudentT Uniform VonMises Weibull Wishart"
 )
 
 NAMES: Table = {
