@@ -1,4 +1,4 @@
-"""The examples: the four quickstarts print one number, and the data are what their script says."""
+"""The examples: the quickstarts print one number, and the data are what their script says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.mark.parametrize("framework", ["numpy", "torch", "tensorflow", "jax"])
+@pytest.mark.parametrize("framework", ["numpy", "torch", "tensorflow", "jax", "dask"])
 def test_every_quickstart_prints_the_same_numbers(framework: str) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"quickstart_{framework}.py"],

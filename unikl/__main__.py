@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CliError as error:
         print(f"unikl: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("unikl: interrupted", file=sys.stderr, flush=True)
+    except KeyboardInterrupt as error:
+        print(" ".join(["unikl: interrupted", *map(str, error.args)]), file=sys.stderr, flush=True)
         if argv is None:
             os._exit(130)  # no clean-up: after an interrupted compilation, that of jaxlib crashes
         return 130

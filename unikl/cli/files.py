@@ -1,4 +1,4 @@
-"""Arrays from files: .npy, .npz, .csv and .safetensors, read by blocks of rows."""
+"""Arrays from files: .npy, .npz, .csv and .safetensors, read in blocks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unikl.cli.errors import CliError
+from unikl.cli.stored import Index, Stored, is_single, open_npy, open_npz
 
 _SPEC = re.compile(r"(?P<path>.*\.(?P<kind>npy|npz|csv|safetensors))(?::(?P<key>.*))?", re.I | re.S)
 _UNREADABLE = (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -32,7 +33,8 @@ class Source:
     dtype : str
         Name of the dtype in the file.
     data : object
-        Anything that numpy indexing reads: an array, a memory map, a slice of a safetensors file.
+        Anything that numpy indexing reads: an array, a slice of a safetensors file, or an array
+        that stays in its file.
     """
 
     spec: str
@@ -40,10 +42,10 @@ class Source:
     dtype: str
     data: Any
 
-    def read(self, rows: slice | None, dtype: str | None) -> npt.NDArray[Any]:
-        """Copy the rows (all for None) to memory, as floats in the native byte order."""
+    def read(self, index: Index | None, dtype: str | None) -> npt.NDArray[Any]:
+        """Copy a part (all for None) to memory, as floats in the native byte order."""
         try:
-            block = np.array(self.data[...] if rows is None else self.data[rows])
+            block = np.array(self.data[index or ...], order="C")  # rows in a piece
         except _UNREADABLE as error:
             raise CliError(f"cannot read {self.spec}: {error}") from error
         return block.astype(dtype or _float_dtype(block.dtype, self.spec), copy=False)
@@ -68,23 +70,23 @@ def open_source(spec: str) -> Source:
         elif kind == "npz":
             source = _open_npz(spec, path, key)
         else:
-            source = _of_array(spec, np.load(path, mmap_mode="r", allow_pickle=False))
+            source = _of_array(spec, open_npy(path))
     except _UNREADABLE as error:
         raise CliError(f"cannot read {path}: {error}") from error
     return source
 
 
-def _of_array(spec: str, array: npt.NDArray[Any]) -> Source:
+def _of_array(spec: str, array: npt.NDArray[Any] | Stored) -> Source:
     _float_dtype(array.dtype, spec)
     return Source(spec, array.shape, array.dtype.name, array)
 
 
 def _open_npz(spec: str, path: Path, key: str | None) -> Source:
-    with path.open("rb") as file:  # numpy leaves it open where it is no archive
-        archive = np.load(file, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            raise ValueError("it is no archive but a single array; call it .npy")
-        return _of_array(spec, archive[_choose(path, key, archive.files)])
+    if is_single(path):
+        raise ValueError("it is no archive but a single array; call it .npy")
+    with zipfile.ZipFile(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+    return _of_array(spec, open_npz(path, _choose(path, key, names)))
 
 
 def _open_safetensors(spec: str, path: Path, key: str | None) -> Source:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,45 +17,13 @@ from unikl.cli import console, frameworks, report
 from unikl.cli.errors import CliError
 from unikl.cli.files import Source, open_source
 from unikl.cli.frameworks import Framework
+from unikl.cli.stream import Block, Merger, Plan, make_plan
 from unikl.cli.summary import Summary
 
 # Elements of p and of q in memory at a time: 16 MB of float64, far above any per-call cost.
 _BLOCK = 1 << 21
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the arrays are cut: blocks of the first axis, unless that one holds the categories.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        p and q, broadcast.
-    axes : tuple of int or None
-        The axes of the categories, counted from the end; None for all.
-    step : int or None
-        Rows in a block; None where the arrays go in whole.
-    """
-
-    shape: tuple[int, ...]
-    axes: tuple[int, ...] | None
-    step: int | None
-
-    def blocks(self) -> Iterator[slice | None]:
-        """The rows of each block, or None for everything."""
-        if self.step is None:
-            yield None
-            return
-        for start in range(0, self.shape[0], self.step):
-            yield slice(start, min(start + self.step, self.shape[0]))
-
-    def __len__(self) -> int:
-        return 1 if self.step is None else math.ceil(self.shape[0] / self.step)
-
-    def rows_of(self, source: Source, rows: slice | None) -> slice | None:
-        """The rows of this array in the block: all, where it is broadcast along the first axis."""
-        cut = len(source.shape) == len(self.shape) and source.shape[0] == self.shape[0]
-        return rows if cut else None
+# Elements of the longest distribution that is read whole: 64 MB of float64.
+_LONG = 1 << 23
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,11 +64,7 @@ def _plan(sources: Sequence[Source], axis: str) -> Plan:
         raise CliError(
             f"{p.spec} has shape {p.shape} and {q.spec} {q.shape}: they do not broadcast"
         ) from error
-    axes = read_axes(axis, len(shape))
-    reduced = range(-len(shape), 0) if axes is None else axes
-    if len(shape) < 2 or shape[0] == 0 or -len(shape) in reduced:
-        return Plan(shape, axes, None)
-    return Plan(shape, axes, max(1, _BLOCK // max(1, math.prod(shape[1:]))))
+    return make_plan(shape, read_axes(axis, len(shape)), _BLOCK, _LONG)
 
 
 def read_axes(text: str, ndim: int) -> tuple[int, ...] | None:
@@ -129,36 +92,115 @@ def _compute(
 ) -> list[npt.NDArray[Any]]:
     """The values of each backend; every block is read once for all of them."""
     parts: list[list[npt.NDArray[Any]]] = [[] for _ in chosen]
-    with console.progress() as bar:
-        for number, rows in enumerate(bar.track(plan.blocks(), len(plan), description="blocks")):
-            blocks = []
-            for source, summary in zip(sources, summaries, strict=True):
-                own = plan.rows_of(source, rows)
-                block = source.read(own, args.dtype)
-                if own is not None or number == 0:
-                    summary.update(block)
-                blocks.append(block)
-            for framework, part in zip(chosen, parts, strict=True):
-                part.append(_divergence(args, plan, framework, blocks, rows))
-    return [np.concatenate(part) if plan.step is not None else part[0] for part in parts]
+    mergers = [Merger() for _ in chosen]
+    reader, number = _Reader(args, plan, sources, summaries), 0
+    try:
+        with console.progress() as bar:
+            steps = bar.track(plan.blocks(), len(plan), description="blocks")
+            for number, block in enumerate(steps):  # noqa: B007  (told when interrupted)
+                arrays = reader.read(block)
+                for k, framework in enumerate(chosen):
+                    if not plan.parts:
+                        parts[k].append(_divergence(args, plan, framework, arrays, block))
+                        continue
+                    mergers[k].add(_state(args, plan, framework, arrays, block))
+                    if block.last:
+                        parts[k].append(_result(args, mergers[k], block))
+                        mergers[k] = Merger()
+    except KeyboardInterrupt as error:
+        if len(plan) == 1:
+            raise
+        told = f"after {number} of {len(plan)} blocks: no result, and nothing is written"
+        raise KeyboardInterrupt(told) from error
+    return [np.concatenate([x.ravel() for x in part]).reshape(plan.batch) for part in parts]
+
+
+class _Reader:
+    """Reads the blocks of p and q, and looks at each once."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        plan: Plan,
+        sources: Sequence[Source],
+        summaries: Sequence[Summary],
+    ) -> None:
+        self.args, self.plan, self.sources, self.summaries = args, plan, sources, summaries
+        self.kept: list[Any] = [(None, None), (None, None)]
+        self.seen: set[tuple[int, str]] = set()
+
+    def read(self, block: Block) -> list[npt.NDArray[Any]]:
+        """p and q; what is broadcast is read again only where it has to be."""
+        for k, source in enumerate(self.sources):
+            index = block.of(source.shape, self.plan.shape) if self.plan.step else None
+            if index is None or index != self.kept[k][0]:
+                self.kept[k] = index, source.read(index, self.args.dtype)
+            if (k, str(index)) not in self.seen:
+                self.seen.add((k, str(index)))
+                sums = self.summaries[k].update(self.kept[k][1], block.last)
+                if self.plan.parts and self.args.validate and sums is not None:
+                    _check_sums("pq"[k], self.summaries[k].form, sums, self.kept[k][1], block)
+        return [array for _, array in self.kept]
+
+
+def _check_sums(
+    name: str, form: str, sums: npt.NDArray[Any], array: npt.NDArray[Any], block: Block
+) -> None:
+    """Do the rows sum to 1?  (`kl_divergence` looks itself, where it has whole rows.)"""
+    tolerance = math.sqrt(np.finfo(array.dtype).eps)
+    off = sums[np.abs(sums - 1) > tolerance]
+    if form in ("probs", "log_probs") and off.size:
+        where = f"in row {', '.join(map(str, block.rows))}: " if block.rows else ""
+        raise CliError(
+            f"{where}rows of {name} sum to between {off.min():.3g} and {off.max():.3g}, not 1 "
+            f"(tolerance {tolerance:.1e} for {array.dtype}); for unnormalised weights pass "
+            "--given counts, for logits --given logits"
+        )
 
 
 def _divergence(
     args: argparse.Namespace,
     plan: Plan,
     framework: Framework,
-    blocks: Sequence[npt.NDArray[Any]],
-    rows: slice | None,
+    arrays: Sequence[npt.NDArray[Any]],
+    block: Block,
 ) -> npt.NDArray[Any]:
     options = {"given": read_forms(args.given), "axis": plan.axes, "base": args.base}
     try:
         with framework.float64():
-            p, q = (framework.asarray(block) for block in blocks)
+            p, q = (framework.asarray(array) for array in arrays)
             return np.asarray(unikl.kl_divergence(p, q, validate=args.validate, **options))
     except (TypeError, ValueError, IndexError) as error:
-        start = 0 if rows is None else rows.start
-        where = f"in the rows from {start} on, counted from there: " if start else ""
-        raise CliError(where + as_options(error)) from error
+        raise CliError(f"{block if plan.step else ''}{as_options(error)}") from error
+
+
+def _state(
+    args: argparse.Namespace,
+    plan: Plan,
+    framework: Framework,
+    arrays: Sequence[npt.NDArray[Any]],
+    block: Block,
+) -> unikl.KLState:
+    """Of a block of categories, in NumPy arrays: they are merged there."""
+    try:
+        with framework.float64():
+            p, q = (framework.asarray(array) for array in arrays)
+            given: Any = read_forms(args.given)
+            state = unikl.KLState.from_arrays(p, q, given=given, axis=plan.axes)
+            return unikl.KLState(np.asarray(state.numbers))
+    except (TypeError, ValueError, IndexError) as error:
+        raise CliError(f"{block}{as_options(error)}") from error
+
+
+def _result(args: argparse.Namespace, merger: Merger, block: Block) -> npt.NDArray[Any]:
+    value = np.asarray(merger.result(args.base))
+    if args.validate and np.isnan(value).any():
+        where = f" in row {', '.join(map(str, block.rows))}" if block.rows else ""
+        raise CliError(
+            f"the divergence is NaN{where}: p or q holds NaN, +inf or a negative number, or has no "
+            "mass; pass --no-validate to get NaN there instead"
+        )
+    return value
 
 
 def as_options(error: Exception) -> str:

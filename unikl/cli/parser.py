@@ -13,6 +13,14 @@ from unikl.cli.frameworks import FRAMEWORKS
 
 _FORMATS = "a .npy, .npz, .csv or .safetensors file; one array of several as FILE:KEY"
 
+_DIVERGENCES = "kl, reverse_kl, psi, js, hellinger, total_variation, chi_squared"
+_POLICIES = {
+    "nan": ("null", "category", "drop", "error"),
+    "null": ("category", "drop", "error"),
+    "unseen": ("keep", "ignore", "error"),
+    "join": ("auto", "host", "engine"),
+}
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with its errors in the one line of every other error."""
@@ -33,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_kl(commands)
     _add_explain(commands)
     _add_identify(commands)
+    _add_drift(commands)
     _add_check(commands)
     text = "say which frameworks are installed, their versions and devices"
     commands.add_parser("backends", help=text, description=f"{text.capitalize()}.")
@@ -134,6 +143,49 @@ def _add_identify(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     parser.add_argument("--rtol", type=float, help="relative tolerance (default: from the digits)")
     parser.add_argument("--json", action="store_true", help="print the matches as JSON")
+
+
+def _add_drift(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "which columns of a table have moved, and how far"
+    parser = commands.add_parser(
+        "drift",
+        help=text,
+        description=f"{text.capitalize()}: the divergence of each column of REF and CUR, counted "
+        "by DuckDB out of core. Exit code 1 if one is above --fail-above.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "ref", metavar="REF", help="a .parquet or .csv file, or several as *.parquet"
+    )
+    parser.add_argument("cur", metavar="CUR", help="likewise, with the same columns")
+    parser.add_argument("--columns", metavar="NAMES", help="as store,amount (default: all)")
+    parser.add_argument("--divergence", default="kl", metavar="NAME", help=f"{_DIVERGENCES} (kl)")
+    parser.add_argument(
+        "--bins",
+        action="append",
+        default=[],
+        metavar="[COLUMN=]BINS",
+        help="of numbers: how many (10), their edges as 0,1.5,10, or none to count by value; "
+        "may be repeated for single columns",
+    )
+    parser.add_argument(
+        "--edges", default="quantile", metavar="KIND", help="from the reference: quantile or width"
+    )
+    parser.add_argument("--smoothing", type=float, default=0.0, metavar="S", help="add to counts")
+    for name, choices in _POLICIES.items():
+        parser.add_argument(f"--{name}", default=choices[0], metavar="DO", help=", ".join(choices))
+    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (0.95)")
+    parser.add_argument(
+        "--fail-above", type=float, metavar="X", help="exit code 1 if a divergence is above X"
+    )
+    parser.add_argument(
+        "--memory-limit", default="600MB", metavar="SIZE", help="for DuckDB (600MB); it spills"
+    )
+    parser.add_argument(
+        "--top", type=_count, default=10, metavar="N", help="how many categories --json lists"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write it as one page")
 
 
 def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -34,27 +34,34 @@ class Summary:
     high: float = -math.inf
     low_sum: float = math.inf
     high_sum: float = -math.inf
+    begun: Any = 0.0  # the sums of rows whose categories go on in the next block
 
-    def update(self, block: npt.NDArray[Any]) -> None:
-        """Take one more block into account."""
+    def update(self, block: npt.NDArray[Any], last: bool = True) -> npt.NDArray[Any] | None:
+        """Take one more block into account; not `last`: its rows go on in the next one.
+
+        Gives the sums of rows that are complete; logits have none.
+        """
         self.nans += int(np.isnan(block).sum())
         self.zeros += int((block == self._zero).sum())
         finite = block[np.isfinite(block)]
         if finite.size:
             self.low = min(self.low, float(finite.min()))
             self.high = max(self.high, float(finite.max()))
-        if self.form != "logits":
-            self._update_sums(block)
+        return None if self.form == "logits" else self._update_sums(block, last)
 
-    def _update_sums(self, block: npt.NDArray[Any]) -> None:
+    def _update_sums(self, block: npt.NDArray[Any], last: bool) -> npt.NDArray[Any] | None:
         axes = None if self.axes is None else tuple(a for a in self.axes if -a <= block.ndim)
         with np.errstate(over="ignore", invalid="ignore"):
             weights = np.exp(block.astype(np.float64)) if self.form in _LOG_FORMS else block
-            sums = weights.sum(axis=axes, dtype=np.float64)
-        sums = sums[~np.isnan(sums)]
-        if sums.size:
-            self.low_sum = min(self.low_sum, float(sums.min()))
-            self.high_sum = max(self.high_sum, float(sums.max()))
+            sums = np.asarray(self.begun + weights.sum(axis=axes, dtype=np.float64))
+        self.begun = 0.0 if last else sums
+        if not last:
+            return None
+        known = sums[~np.isnan(sums)]
+        if known.size:
+            self.low_sum = min(self.low_sum, float(known.min()))
+            self.high_sum = max(self.high_sum, float(known.max()))
+        return sums
 
     @property
     def _zero(self) -> float:
