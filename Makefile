@@ -5,18 +5,29 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 DIGITS := examples/digits.npz
 
-.PHONY: check test test-browser bench lint setup clean
+.PHONY: check test test-browser test-engines scale-dask bench lint setup clean
 
 check: setup
 	$(BIN)/unikl kl $(DIGITS):teacher_logits $(DIGITS):student_logits --given logits --backend all
 	$(BIN)/unikl check
 
 test: setup .venv/triton
-	UNIKL_TRITON=.venv/triton $(BIN)/python -m pytest -n 2 tests conformance --ignore=tests/browser
+	UNIKL_TRITON=.venv/triton $(BIN)/python -m pytest -n 2 tests conformance \
+		--ignore=tests/browser --ignore=tests/engines
+	$(BIN)/python -m pytest tests/engines
 
 # In a real browser; installs Debian's chromium by apt and playwright by pip.
 test-browser: setup
 	PYTHON=$(BIN)/python bash tests/browser/run.sh
+
+# The engines that take long to start, Spark and Ray; installs them, and Java by apt.
+test-engines: setup
+	PYTHON=$(BIN)/python bash tests/engines/run.sh
+
+# 8 GiB of logits through two Dask workers of 1 GB each, either chunking.
+scale-dask: setup
+	UNIKL_NUM_THREADS=1 $(BIN)/python -m tests.engines.dask_memory cluster rows --gib 8
+	UNIKL_NUM_THREADS=1 $(BIN)/python -m tests.engines.dask_memory cluster categories --gib 8
 
 bench: setup
 	$(BIN)/python -m benchmarks --docs docs/speed.md

@@ -40,6 +40,7 @@ _CORE = Rule(
         "unikl.numerics",
         "unikl.onepass",
         "unikl.pairs",
+        "unikl.plain_sums",
         "unikl.validation",
     )
 )
@@ -48,6 +49,11 @@ _DISTRIBUTIONS = (*_CORE.house, "unikl.core", "unikl.distributions", "unikl.dist
 _FRAMEWORKS = ("torch", "tensorflow", "jax")
 _HOST = ("unikl.backends.generic", "unikl.kernels.host")
 _KERNELS = ("unikl.kernels", "unikl.kernels.*")
+
+_SHARDS = (
+    *_CORE.house,
+    *("unikl.core", "unikl.pairs", "unikl.state", "unikl.losses.mixture", "unikl.distributed.*"),
+)
 
 # Libraries that another one brings along, and whose types it speaks.
 _COMES_WITH = {"torchmetrics": ("torch",)}
@@ -60,20 +66,36 @@ RULES = {
     "unikl/numerics.py": _CORE,
     "unikl/onepass.py": _CORE,
     "unikl/pairs.py": _CORE,
+    "unikl/plain_sums.py": _CORE,
     "unikl/validation.py": _CORE,
     "unikl/backends/__init__.py": Rule(()),  # the door: see test_the_door_imports_rooms_late
     "unikl/backends/generic.py": Rule((), ("array_api_compat",), ("numpy",)),
     "unikl/backends/numpy.py": Rule(_HOST, ("array_api_compat", "numpy")),
     "unikl/backends/torch.py": Rule(
-        ("unikl.backends.generic", "unikl.backends.torch_fused", "unikl.kernels.torch_op"),
+        (
+            "unikl.backends.generic",
+            "unikl.backends.torch_fused",
+            "unikl.distributed.torch",
+            "unikl.kernels.torch_op",
+        ),
         ("array_api_compat", "torch"),
     ),
     "unikl/backends/torch_fused.py": Rule(("unikl.kernels.cuda", "unikl.kernels.host"), ("torch",)),
     "unikl/backends/jax.py": Rule((*_HOST, "unikl.kernels.ffi"), ("jax", "numpy")),
     "unikl/backends/tensorflow.py": Rule(
-        (*_HOST, "unikl.backends.tensorflow_graph"), ("tensorflow", "numpy", "ml_dtypes")
+        (
+            "unikl.backends.generic",
+            "unikl.backends.tensorflow_fused",
+            "unikl.backends.tensorflow_graph",
+        ),
+        ("tensorflow", "numpy", "ml_dtypes"),
     ),
+    "unikl/backends/tensorflow_fused.py": Rule(("unikl.kernels.host",), ("tensorflow", "numpy")),
     "unikl/backends/tensorflow_graph.py": Rule((), ("tensorflow",)),
+    "unikl/backends/dask.py": Rule(
+        ("unikl.backends", "unikl.backends.numpy", "unikl.core", "unikl.state"),
+        ("array_api_compat", "dask", "numpy"),
+    ),
     # The kernels are below the rooms, and use the core for the rows that they leave.
     "unikl/kernels/c_words.py": Rule((), ("llvmlite", "numba")),
     "unikl/kernels/chunks.py": Rule(("unikl.backends", "unikl.onepass"), ("numpy",)),
@@ -83,7 +105,11 @@ RULES = {
         (*_KERNELS, "unikl.backends.torch", "unikl.core"), ("torch",)
     ),
     "unikl/kernels/triton_*.py": Rule(_KERNELS, ("torch", "triton")),
+    "unikl/kernels/host.py": Rule((*_KERNELS, "unikl.inputs"), ("numpy",)),
     "unikl/kernels/*.py": Rule(_KERNELS, ("llvmlite", "numba", "numpy")),
+    "unikl/distributed/shards.py": Rule(_SHARDS),
+    "unikl/distributed/mixture.py": Rule(_SHARDS),
+    "unikl/distributed/*.py": Rule((*_SHARDS, "unikl.backends.torch"), ("torch",)),
     "unikl/distributions/linalg.py": Rule(_DISTRIBUTIONS, ("numpy",), ("numpy", *_FRAMEWORKS)),
     "unikl/distributions/exponential_family.py": Rule(_DISTRIBUTIONS, (), _FRAMEWORKS),
     "unikl/distributions/opaque.py": Rule(_DISTRIBUTIONS, ("numpy",), _FRAMEWORKS),
@@ -91,6 +117,11 @@ RULES = {
     "unikl/distributions/adapters/numpyro.py": Rule(_DISTRIBUTIONS, (), ("jax",)),
     "unikl/distributions/adapters/distrax.py": Rule(_DISTRIBUTIONS, (), ("jax",)),
     "unikl/explain.py": Rule((*_CORE.house, "unikl.core", "unikl.pages.explanation"), ("numpy",)),
+    "unikl/tables/*.py": Rule(
+        (*_CORE.house, "unikl.core", "unikl.pages.drift", "unikl.tables.*"),
+        ("narwhals", "numpy"),
+        ("rich",),
+    ),
     "unikl/pages/*.py": Rule(("unikl", "unikl.pages"), ("numpy",), ("jinja2", "matplotlib")),
     "unikl/agreement/runners/numpy.py": Rule((*_SUITE, "unikl.backends.numpy"), ("numpy",)),
     "unikl/agreement/runners/torch.py": Rule(
@@ -112,9 +143,17 @@ RULES = {
     "unikl/identify/formulas.py": Rule(("unikl.core", "unikl.compat"), ("numpy",)),
     "unikl/__main__.py": Rule(("unikl", "unikl.agreement", "unikl.cli.*")),
     "unikl/cli/*.py": Rule(
-        (*_SUITE, "unikl.explain", "unikl.identify", "unikl.cli", "unikl.cli.*"),
+        (
+            *_SUITE,
+            "unikl.explain",
+            "unikl.identify",
+            "unikl.tables",
+            "unikl.tables.*",
+            "unikl.cli",
+            "unikl.cli.*",
+        ),
         ("numpy",),
-        ("ml_dtypes", "rich", "safetensors", *_FRAMEWORKS),
+        ("duckdb", "ml_dtypes", "rich", "safetensors", *_FRAMEWORKS),
     ),
 }
 
@@ -203,7 +242,8 @@ def test_the_door_imports_rooms_late() -> None:
     assert house, "the door imports its rooms by plain statements"
     assert all(each.late for each in house)
     rooms = {f"unikl.backends.{path.stem}" for path in (PACKAGE / "backends").glob("[a-z]*.py")}
-    rooms -= {"unikl.backends.tensorflow_graph", "unikl.backends.torch_fused"}  # second files
+    second = ("tensorflow_fused", "tensorflow_graph", "torch_fused")
+    rooms -= {f"unikl.backends.{name}" for name in second}
     assert {each.module for each in house} == rooms
     others = {each.module.partition(".")[0] for each in found} - {"unikl"}
     assert others <= sys.stdlib_module_names
@@ -267,8 +307,10 @@ _HEAVY = {
         "pandas",
         "polars",
         "dask",
+        "duckdb",
         "cupy",
         "mpmath",
+        "narwhals",
     ),
 }
 
