@@ -11,9 +11,13 @@ check: setup
 	$(BIN)/unikl kl $(DIGITS):teacher_logits $(DIGITS):student_logits --given logits --backend all
 	$(BIN)/unikl check
 
+# In parts: compiled programs stay in a process's memory, several GB in all.
 test: setup .venv/triton
-	UNIKL_TRITON=.venv/triton $(BIN)/python -m pytest -n 2 tests conformance \
-		--ignore=tests/browser --ignore=tests/engines
+	UNIKL_TRITON=.venv/triton $(BIN)/python -m pytest -n 2 tests \
+		--ignore=tests/browser --ignore=tests/distributions --ignore=tests/engines
+	$(BIN)/python -m pytest -n 2 tests/distributions
+	$(BIN)/python -m pytest -n 2 conformance --ignore=conformance/test_tensorflow.py
+	$(BIN)/python -m pytest -n 2 conformance/test_tensorflow.py
 	$(BIN)/python -m pytest tests/engines
 
 # In a real browser; installs Debian's chromium by apt and playwright by pip.

@@ -70,7 +70,9 @@ RULES = {
     "unikl/validation.py": _CORE,
     "unikl/backends/__init__.py": Rule(()),  # the door: see test_the_door_imports_rooms_late
     "unikl/backends/generic.py": Rule((), ("array_api_compat",), ("numpy",)),
-    "unikl/backends/numpy.py": Rule(_HOST, ("array_api_compat", "numpy")),
+    "unikl/backends/numpy.py": Rule(
+        (*_HOST, "unikl.kernels.states"), ("array_api_compat", "numpy")
+    ),
     "unikl/backends/torch.py": Rule(
         (
             "unikl.backends.generic",

@@ -160,11 +160,15 @@ class _Leaf(_ValueOnly):
     given: tuple[str, str]
     axis: tuple[int, ...]
 
+    @property
+    def block(self) -> Reduction:
+        """What is inside: weights of any sum, whose units suit their size."""
+        forms = ["counts" if form == "probs" else form for form in self.given]
+        return Reduction(self.room, (forms[0], forms[1]), self.axis)
+
     def value(self, p: Array, q: Array) -> tuple[Array, ...]:
         xp, room = self.room.xp, self.room
-        # As weights of any sum, whose units suit their size.
-        forms = ["counts" if form == "probs" else form for form in self.given]
-        pair = Reduction(room, (forms[0], forms[1]), self.axis).pair(p, q)
+        pair = self.block.pair(p, q)
         of = pair.masses
         has_p, has_q = of.sum_p > 0, of.sum_q > 0
         kl = room.sum(xp.where(pair.lost, math.inf, pair.term), self.axis) / pair.total

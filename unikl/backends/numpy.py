@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import numpy as xp
 
-from unikl.kernels import host
+from unikl.kernels import host, states
 
 from .generic import pick_float_dtype, tiled_sum
 
@@ -81,6 +81,10 @@ def stop_gradient(x: Array, /) -> Array:
 
 def kernel(rule: Any, /) -> Callable[..., tuple[Array, ...]]:
     def call(*xs: Array) -> tuple[Array, ...]:
+        if hasattr(rule, "block"):
+            numbers = states.of_blocks(rule, *xs)
+            if numbers is not None:
+                return (numbers,)
         fused = host.reduce(rule, xs)
         if fused is not None:
             return fused.kl, fused.mass_p, fused.mass_q

@@ -31,7 +31,7 @@ from ..onepass import (
 __all__ = ["logs", "logs_gradients", "weights", "weights_gradients"]
 
 _TILE = 2**16  # elements
-_LARGE = 0.45  # of 1 + |log of the ratio of the masses|: a divergence that is not small
+_LARGE = 0.6  # of 1 + |log of the ratio of the masses|: a divergence that is not small
 _FAR = 0.4  # of the norm of its summands: a gradient in which little cancels
 
 Gradients = list[Any]  # those of p and q, to be written; None: not wanted

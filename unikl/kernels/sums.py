@@ -6,7 +6,7 @@ from .llvm import inner
 
 BLOCK = 1024  # elements that are summed in vector lanes
 SMALL = 0.125  # of T, that psi(S) may be
-LARGE = 0.25  # of 1 + |log of the ratio of the masses|: a divergence that plain sums do hold
+LARGE = 1.0  # of 1 + |log of the ratio of the masses|: a divergence that plain sums do hold
 
 
 @inner
