@@ -25,11 +25,11 @@ def of_blocks(rule: Any, p: Any, q: Any) -> Any:
         return None
     kl, *kept = found.saved.T
     read = _of_weights if rule.block.fused_kernel == "weights" else _of_logs
-    numbers = np.stack([*read(p.dtype, *kept), kl]).astype(p.dtype)
     left = np.nonzero(np.isnan(kl))[0]
-    if len(left):
-        rows = [layout.rows(x, rule.axis)[left] for x in (p, q)]
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # nothing was kept of the rows that are left
+        numbers = np.stack([*read(p.dtype, *kept), kl]).astype(p.dtype)
+        if len(left):
+            rows = [layout.rows(x, rule.axis)[left] for x in (p, q)]
             numbers[:, left] = replace(rule, axis=(-1,)).value(*rows)[0]
     return np.stack([np.squeeze(layout.kept(x, p, rule.axis), axis=rule.axis) for x in numbers])
 
