@@ -17,7 +17,8 @@ test: setup .venv/triton
 		--ignore=tests/browser --ignore=tests/distributions --ignore=tests/engines
 	$(BIN)/python -m pytest -n 2 tests/distributions
 	$(BIN)/python -m pytest -n 2 conformance --ignore=conformance/test_tensorflow.py
-	$(BIN)/python -m pytest -n 2 conformance/test_tensorflow.py
+	$(BIN)/python -m pytest -n 2 conformance/test_tensorflow.py -k function
+	$(BIN)/python -m pytest -n 2 conformance/test_tensorflow.py -k "not function"
 	$(BIN)/python -m pytest tests/engines
 
 # In a real browser; installs Debian's chromium by apt and playwright by pip.
