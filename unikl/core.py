@@ -51,6 +51,12 @@ class Reduction(NamedTuple):
         return self.given[0] in LINEAR, self.given[1] in LINEAR
 
     @property
+    def of_any_sum(self) -> "Reduction":
+        """The same without a promise: a block's weights have any sum, and units suit their size."""
+        forms = ["counts" if form == "probs" else form for form in self.given]
+        return self._replace(given=(forms[0], forms[1]))
+
+    @property
     def fused_kernel(self) -> str:
         """Which function of `unikl.kernels` does the same."""
         names = ["weights" if linear else "logs" for linear in self.linear]

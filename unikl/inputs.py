@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from .backends import Array, Backend
 
-__all__ = ["LINEAR", "Form", "Inputs", "read_inputs"]
+__all__ = ["LINEAR", "Form", "Inputs", "read_forms", "read_inputs"]
 
 Form = Literal["probs", "log_probs", "logits", "counts"]
 _FORMS: tuple[str, ...] = get_args(Form)
@@ -34,7 +34,7 @@ def read_inputs(
     if where is None and _are_ready(room, p, q, given, axis):
         axes = _read_axis(axis, len(p.shape))
         return Inputs(p, q, (given, given), axes, (p.dtype, q.dtype))
-    forms = _read_forms(given)
+    forms = read_forms(given)
     typed = [hasattr(x, "dtype") for x in (p, q)]
     like = p if typed[0] else q if typed[1] else None
     p, q = room.asarray(p, like), room.asarray(q, like)
@@ -94,7 +94,8 @@ def _cast(room: Backend, x: Array, dtype: Any) -> Array:
     return x if x.dtype == dtype else room.xp.astype(x, dtype)
 
 
-def _read_forms(given: Any) -> tuple[str, str]:
+def read_forms(given: Any) -> tuple[str, str]:
+    """What p holds and what q holds, checked."""
     forms = (given, given) if isinstance(given, str) else tuple(given)
     for form in forms:
         if form not in _FORMS:

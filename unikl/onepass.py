@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from .backends import Array, Backend
 from .numerics import chi, difference, exp_below, psi, series_of_atanh
+from .pairs import NEAR
 
 __all__ = [
     "Branch",
@@ -45,7 +46,6 @@ __all__ = [
 # branch(exact, quick, careful): quick if all of exact is true, else careful().
 Branch = Callable[[Array, tuple[Array, ...], Callable[[], tuple[Array, ...]]], tuple[Array, ...]]
 
-_NEAR = 1.4  # as in core: |log(z/w)| for chi's series
 # How small a derivative may be beside what its mean is the difference of, in many categories, and
 # how much more in one.
 _CENTRED = 0.25, 0.75
@@ -169,7 +169,7 @@ def log_terms(room: Backend, a: Array, b: Array, of: Normalisers) -> LogTerms:
     rest = rest + top_rest
     hi, lo = difference(b, a)
     h = xp.where(a == -math.inf, 0.0, ((hi - shift) - rest) + lo)
-    near = (a > -math.inf) & (xp.abs(h) < _NEAR)
+    near = (a > -math.inf) & (xp.abs(h) < NEAR)
     chi_h = chi(room, xp.where(near, h, 0.0))
     raw = xp.where(near, w * (h + chi_h), z - w)
     return LogTerms(w, h, raw, xp.where(near, w * chi_h, raw - w * h))

@@ -162,9 +162,8 @@ class _Leaf(_ValueOnly):
 
     @property
     def block(self) -> Reduction:
-        """What is inside: weights of any sum, whose units suit their size."""
-        forms = ["counts" if form == "probs" else form for form in self.given]
-        return Reduction(self.room, (forms[0], forms[1]), self.axis)
+        """What is inside."""
+        return Reduction(self.room, self.given, self.axis).of_any_sum
 
     def value(self, p: Array, q: Array) -> tuple[Array, ...]:
         xp, room = self.room.xp, self.room

@@ -34,8 +34,7 @@ class Job(NamedTuple):
     @property
     def rule(self) -> Reduction:
         """The reduction in one shard, whose weights may have any sum."""
-        forms: list[Form] = ["counts" if form == "probs" else form for form in self.given]
-        return Reduction(room, (forms[0], forms[1]), (-1,))
+        return Reduction(room, self.given, (-1,)).of_any_sum
 
 
 class Sharded(torch.autograd.Function):

@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from .. import core
 from ..backends import torch as room
-from ..inputs import LINEAR, Form, _read_forms
+from ..inputs import LINEAR, Form, read_forms
 from ..losses.mixture import _Mixture, skew_jensen_shannon
 from .dtensor import are_dtensors, by_placement
 from .exchange import Job, Mean, Sharded
@@ -99,7 +99,7 @@ def kl_divergence(
         loss = kl_divergence(teacher_logits, student_logits, group=group, given="logits").mean()
         loss.backward()
     """
-    options = _Options(_read_forms(given), None, axis, base, validate)
+    options = _Options(read_forms(given), None, axis, base, validate)
     return _divergence(p, q, where, group, options)
 
 
@@ -117,7 +117,7 @@ def reverse_kl(
     validate: bool | None = None,
 ) -> Tensor:
     """KL(q || p), with the arguments of `kl_divergence`: it seeks a mode of p."""
-    forms = _read_forms(given)
+    forms = read_forms(given)
     options = _Options((forms[1], forms[0]), None, axis, base, validate)
     return _divergence(q, p, where, group, options)
 
@@ -155,7 +155,7 @@ def jensen_shannon(
         return reverse_kl(
             p, q, group=group, given=given, axis=axis, where=where, base=base, validate=validate
         )
-    options = _Options(_read_forms(given), float(beta) or None, axis, base, validate)
+    options = _Options(read_forms(given), float(beta) or None, axis, base, validate)
     return _divergence(p, q, where, group, options)
 
 
